@@ -67,6 +67,10 @@ void ts_loop_free(struct ts_loop *loop)
         return;
     }
     run_deferred(loop);
+    /* Libraries (evdns) report cancelled work in a later turn and free it only then. */
+    (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    run_deferred(loop);
+    (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
     event_base_free(loop->base);
     free(loop);
 }

@@ -1,0 +1,56 @@
+/* Shared by http.c (client, loop glue) and http_req.c (one request). */
+#ifndef TS_NET_HTTP_INTERNAL_H
+#define TS_NET_HTTP_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "net/http.h"
+
+struct ts_http {
+    struct ts_loop *loop;
+    CURLM *multi;
+    struct ts_timer *timer;
+    struct ts_http_req *all;
+    struct ts_http_req *ready; /* have something to deliver, in order */
+    struct ts_http_req **ready_last;
+    struct ts_http_req *current; /* its callback runs; NULL once that callback cancelled it */
+};
+
+struct ts_http_req {
+    struct ts_http *h;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct ts_timer *deadline;
+    ts_http_done *done;
+    void (*on_headers)(void *ctx, const struct ts_http_reply *reply);
+    void (*on_data)(void *ctx, const char *bytes, size_t n);
+    void *ctx;
+    struct ts_http_req *next;
+    struct ts_http_req **prev_next;
+    struct ts_http_req *next_ready;
+    struct ts_buf request_body;
+    struct ts_buf head;  /* reply headers: "name\0value\0" … */
+    struct ts_buf body;  /* collected answer */
+    struct ts_buf chunk; /* streamed, waiting for on_data */
+    uint32_t deadline_ms;
+    uint32_t idle_timeout_ms;
+    uint32_t waited_ms;   /* of a TS_E_TIMEOUT */
+    enum ts_code failure; /* why we made curl stop; TS_E_NONE: not us */
+    const char *failure_text;
+    char curl_text[CURL_ERROR_SIZE];
+    bool is_stream;
+    bool url_is_public;
+    bool is_ready;  /* in h->ready */
+    bool head_done; /* final headers are complete */
+    bool head_told; /* on_headers has run */
+    bool paused;    /* chunk was full, curl holds bytes back */
+    bool finishing;
+};
+
+/* Runs the callbacks for what has come. The request may be gone afterwards. */
+void ts_http_req_deliver(struct ts_http_req *r);
+/* Ends it: done runs, then it is freed. */
+void ts_http_req_finish(struct ts_http_req *r, CURLcode result);
+
+#endif
