@@ -1,0 +1,48 @@
+/*
+ * What the daemon needs of the operating system beyond the event loop: the service manager's
+ * protocol, signals, the system's log, the machine's name. One implementation file a platform.
+ */
+#ifndef TS_DAEMON_PLATFORM_H
+#define TS_DAEMON_PLATFORM_H
+
+#include "base/log.h"
+#include "base/loop.h"
+
+struct ts_platform;
+
+/* Called from the loop. Any may be NULL. */
+struct ts_platform_handler {
+    void (*on_stop)(void *ctx);   /* SIGTERM, SIGINT, service stop */
+    void (*on_reload)(void *ctx); /* SIGHUP, parameter change */
+    void *ctx;
+};
+
+/* Takes over signals and finds the service manager. NULL: TS_E_NOMEM, TS_E_SYSTEM. */
+struct ts_platform *ts_platform_new(struct ts_loop *loop, const struct ts_platform_handler *handler,
+                                    struct ts_error *err) TS_MUST_CHECK;
+void ts_platform_free(struct ts_platform *p);
+
+/* To the service manager; without one they do nothing. */
+void ts_platform_ready(struct ts_platform *p);
+void ts_platform_reloading(struct ts_platform *p);
+void ts_platform_stopping(struct ts_platform *p);
+void ts_platform_status(struct ts_platform *p, const char *line);
+/* Feeds the watchdog if it is due. Call once a turn, so that a stalled loop is noticed. */
+void ts_platform_alive(struct ts_platform *p);
+
+/* A listening socket handed over by the service manager, or -1. */
+int ts_platform_listen_fd(void);
+
+/* The system's log as a sink, or NULL when stderr is the right place (a terminal, a pipe). */
+ts_log_sink *ts_platform_log_sink(void);
+
+/* The machine's name. */
+void ts_platform_host_name(char *out, size_t size);
+
+/* A text that is the same until the machine reboots and differs afterwards; "" if unknown. */
+void ts_platform_boot_id(char *out, size_t size);
+
+/* No core dumps, which would hold secrets. */
+void ts_platform_no_core_dumps(void);
+
+#endif

@@ -1,0 +1,248 @@
+/* See platform.h: systemd's notify protocol and journal, POSIX signals. */
+#include "platform.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+
+#include "base/parse.h"
+
+#define JOURNAL_FIELDS_MAX 24
+#define JOURNAL_TEXT_MAX   1200
+/* The first 96 bits of every MESSAGE_ID of ours; the rest is the message's number. */
+#define MESSAGE_ID_PREFIX "5d1b7a3e9c4f4e0fa6b87c21"
+
+struct ts_platform {
+    struct ts_loop *loop;
+    struct ts_platform_handler handler;
+    struct event *stop_term;
+    struct event *stop_int;
+    struct event *reload;
+    struct ts_timer *watchdog;
+    int64_t watchdog_ms; /* 0: none wanted */
+    ts_mono fed_at;
+    char status[256];
+};
+
+static void on_stop_signal(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct ts_platform *p = arg;
+    if (p->handler.on_stop != NULL) {
+        p->handler.on_stop(p->handler.ctx);
+    }
+}
+
+static void on_reload_signal(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct ts_platform *p = arg;
+    if (p->handler.on_reload != NULL) {
+        p->handler.on_reload(p->handler.ctx);
+    }
+}
+
+/* Only wakes the loop; the turn feeds the watchdog, so a stalled turn starves it. */
+static void on_watchdog_due(void *ctx)
+{
+    struct ts_platform *p = ctx;
+    ts_timer_after(p->watchdog, p->watchdog_ms / 2);
+}
+
+static bool add_signal(struct ts_platform *p, int signum, event_callback_fn fn, struct event **ret,
+                       struct ts_error *err)
+{
+    *ret = evsignal_new(ts_loop_base(p->loop), signum, fn, p);
+    if (*ret == NULL || evsignal_add(*ret, NULL) != 0) {
+        return ts_error_set(err, TS_E_SYSTEM, "cannot handle signal %d", signum);
+    }
+    return true;
+}
+
+static bool start_watchdog(struct ts_platform *p, struct ts_error *err)
+{
+    uint64_t usec = 0;
+    if (sd_watchdog_enabled(0, &usec) <= 0 || usec < 2000) {
+        return true;
+    }
+    p->watchdog_ms = (int64_t)(usec / 1000);
+    p->watchdog = ts_timer_new(p->loop, on_watchdog_due, p, err);
+    if (p->watchdog == NULL) {
+        return false;
+    }
+    ts_timer_after(p->watchdog, p->watchdog_ms / 2);
+    return true;
+}
+
+struct ts_platform *ts_platform_new(struct ts_loop *loop, const struct ts_platform_handler *handler,
+                                    struct ts_error *err)
+{
+    struct ts_platform *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        ts_error_nomem(err);
+        return NULL;
+    }
+    p->loop = loop;
+    p->handler = *handler;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (!add_signal(p, SIGTERM, on_stop_signal, &p->stop_term, err) ||
+        !add_signal(p, SIGINT, on_stop_signal, &p->stop_int, err) ||
+        !add_signal(p, SIGHUP, on_reload_signal, &p->reload, err) || !start_watchdog(p, err)) {
+        ts_platform_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static void drop_event(struct event *e)
+{
+    if (e != NULL) {
+        event_free(e);
+    }
+}
+
+void ts_platform_free(struct ts_platform *p)
+{
+    if (p != NULL) {
+        drop_event(p->stop_term);
+        drop_event(p->stop_int);
+        drop_event(p->reload);
+        ts_timer_free(p->watchdog);
+        free(p);
+    }
+}
+
+void ts_platform_ready(struct ts_platform *p)
+{
+    (void)p;
+    (void)sd_notify(0, "READY=1");
+}
+
+void ts_platform_reloading(struct ts_platform *p)
+{
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, ts_loop_now(p->loop).ms * 1000);
+}
+
+void ts_platform_stopping(struct ts_platform *p)
+{
+    (void)p;
+    (void)sd_notify(0, "STOPPING=1");
+}
+
+void ts_platform_status(struct ts_platform *p, const char *line)
+{
+    if (strcmp(p->status, line) != 0) {
+        ts_copy_cut(p->status, sizeof(p->status), line);
+        (void)sd_notifyf(0, "STATUS=%s", p->status);
+    }
+}
+
+void ts_platform_alive(struct ts_platform *p)
+{
+    if (p->watchdog_ms == 0) {
+        return;
+    }
+    ts_mono now = ts_loop_now(p->loop);
+    if (ts_mono_diff(p->fed_at, now) >= p->watchdog_ms / 4) {
+        p->fed_at = now;
+        (void)sd_notify(0, "WATCHDOG=1");
+    }
+}
+
+int ts_platform_listen_fd(void)
+{
+    int n = sd_listen_fds(1);
+    return n >= 1 ? SD_LISTEN_FDS_START : -1;
+}
+
+static void upper(char *dst, size_t size, const char *src)
+{
+    size_t i = 0;
+    for (; src[i] != '\0' && i + 1 < size; i++) {
+        dst[i] = src[i] >= 'a' && src[i] <= 'z' ? (char)(src[i] - 'a' + 'A') : src[i];
+    }
+    dst[i] = '\0';
+}
+
+static void journal_sink(void *ctx, const struct ts_log_record *record)
+{
+    (void)ctx;
+    char text[JOURNAL_FIELDS_MAX][JOURNAL_TEXT_MAX];
+    struct iovec iov[JOURNAL_FIELDS_MAX];
+    int n = 0;
+    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "MESSAGE=%s", record->text);
+    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "PRIORITY=%d", (int)record->level);
+    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "MESSAGE_ID=" MESSAGE_ID_PREFIX "%08x",
+                   (unsigned)record->msg);
+    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_EVENT=%s", record->name);
+    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "SYSLOG_IDENTIFIER=tradestackd");
+    for (size_t i = 0; i < record->field_count && n < JOURNAL_FIELDS_MAX; i++) {
+        const struct ts_field *f = &record->fields[i];
+        char name[48];
+        upper(name, sizeof(name), f->name);
+        if (f->kind == TS_FIELD_I64) {
+            (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_%s=%" PRId64, name, f->i64);
+        } else {
+            (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_%s=%s", name,
+                           f->str != NULL ? f->str : "");
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        iov[i] = (struct iovec){.iov_base = text[i], .iov_len = strlen(text[i])};
+    }
+    (void)sd_journal_sendv(iov, n);
+}
+
+/* systemd.exec(5): $JOURNAL_STREAM holds device and inode of the journal's socket. */
+ts_log_sink *ts_platform_log_sink(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM"); /* NOLINT(concurrency-mt-unsafe): at start */
+    struct stat st;
+    unsigned long long dev;
+    unsigned long long ino;
+    if (stream == NULL || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 || /* NOLINT(cert-err34-c) */
+        fstat(STDERR_FILENO, &st) != 0) {
+        return NULL;
+    }
+    return st.st_dev == dev && st.st_ino == ino ? journal_sink : NULL;
+}
+
+void ts_platform_host_name(char *out, size_t size)
+{
+    if (gethostname(out, size) != 0) {
+        (void)snprintf(out, size, "this machine");
+    }
+    out[size - 1] = '\0';
+}
+
+void ts_platform_boot_id(char *out, size_t size)
+{
+    out[0] = '\0';
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (f != NULL) {
+        if (fgets(out, (int)size, f) != NULL) {
+            out[strcspn(out, "\n")] = '\0';
+        }
+        (void)fclose(f);
+    }
+}
+
+void ts_platform_no_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
