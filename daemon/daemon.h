@@ -1,0 +1,203 @@
+/*
+ * The daemon's parts and who holds them; private to daemon/. Every file here has one duty:
+ *
+ *   main.c            options, signals, the order in which parts are made and freed
+ *   wire.c            builds the daemon from a model, reloads it
+ *   engine_watch.c    connection to the engine: up/down, events, resynchronisation
+ *   units.c           services of the project <-> containers: adoption, inspect -> observation
+ *   perform.c         actions -> engine calls -> observations
+ *   watch_probes.c    starts and stops probes and log followers; results -> observations
+ *   memory.c          states <-> store
+ *   notices.c         notices -> alerts
+ *   api.c             reading methods; api_change.c changing ones; status.c what they show
+ *   observer.c        --observe
+ */
+#ifndef TS_DAEMON_DAEMON_H
+#define TS_DAEMON_DAEMON_H
+
+#include <jansson.h>
+
+#include "alert/sender.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "control/server.h"
+#include "engine/containers.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/logs.h"
+#include "model/calendar.h"
+#include "model/model.h"
+#include "net/http.h"
+#include "platform.h"
+#include "probe/logmatch.h"
+#include "probe/probe.h"
+#include "store/store.h"
+#include "supervisor.h"
+
+struct ts_daemon;
+
+#define TS_UNIT_BINDINGS_MAX 8
+
+/* What belongs to a service at run time beside its machine state; same index as in the
+ * supervisor. */
+struct ts_unit {
+    struct ts_daemon *daemon;
+    size_t index;
+    bool known;                    /* a container of the service was inspected */
+    struct ts_container container; /* as last inspected */
+    char address[TS_TEXT_MAX];     /* "127.0.0.1:4002", where probes go; for status */
+    bool checked_env;              /* the interlock has judged this container */
+
+    struct ts_engine_op *inspecting;
+    bool inspect_again; /* something happened since the inspect began */
+    bool after_gap;     /* the next inspect is the first since engine or daemon came up */
+    struct ts_engine_op *acting;
+    uint32_t acting_id; /* operation id of the machine */
+    ts_mono issued_at;  /* of the last start or stop: later events of it are our own */
+    bool start_denied;
+
+    bool watching;
+    char watched_id[TS_ENGINE_ID]; /* the run that probes and log belong to */
+    ts_wall watched_run;
+    struct ts_probe *probes[TS_MAX_PROBES];
+    struct ts_probe_target targets[TS_MAX_PROBES];
+    struct ts_engine_logs *log;
+    struct ts_logmatch *signals;
+    struct ts_timer *log_retry;
+    bool policy_taken;
+};
+
+/* An engine connection: what was observed, since when. */
+struct ts_engine_link {
+    bool up;
+    bool told; /* the alert about its silence has gone out */
+    ts_wall since;
+    ts_mono since_mono;
+    char detail[TS_TEXT_MAX];
+    char version[TS_ENGINE_DETAIL];
+    struct ts_engine_op *op; /* negotiate, describe or list under way */
+    struct ts_engine_events *events;
+    struct ts_timer *retry;
+    struct ts_timer *resync;
+    uint32_t tries;
+    int64_t last_event_nano;
+};
+
+struct ts_daemon {
+    const struct ts_clock *clock;
+    struct ts_loop *loop;
+    struct ts_log *log;
+    struct ts_platform *platform;
+    const char *config_path; /* NULL: built-in defaults */
+    struct ts_model *model;
+    ts_wall started;
+    ts_mono started_mono;
+    char host[TS_NAME_MAX];
+    char boot_id[64];
+    bool rebooted;       /* the machine has booted since the last run */
+    bool unclean;        /* the last run did not end in order */
+    bool stopping;
+    bool released;       /* supervision was given up until the next `up` */
+
+    struct ts_http *http;
+    struct ts_engine *engine;
+    struct ts_engine_link link;
+    struct ts_store *store;
+    bool store_told; /* its failure has been alerted */
+    struct ts_sender *sender;
+    struct ts_control *control;
+
+    struct ts_super *super;
+    struct ts_unit **units; /* [ts_super_count()] */
+    size_t unit_count;
+    bool live_account; /* some gateway serves an account that is not paper */
+    char live_text[TS_DETAIL_MAX];
+
+    struct ts_timer *turn_timer; /* the machine's next deadline */
+    struct ts_timer *window_timer;
+    char window_name[TS_NAME_MAX]; /* "" when none is on */
+    ts_wall window_end;
+    bool stack_was_ready; /* the "stack is up" message of this start has gone out */
+
+    struct ts_watcher *watchers; /* control clients that follow: api_stream.c */
+};
+
+/* --- engine_watch.c */
+bool ts_engine_watch_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
+void ts_engine_watch_stop(struct ts_daemon *d);
+/* Lists and inspects everything now. */
+void ts_engine_watch_resync(struct ts_daemon *d);
+/* A call failed in a way that says the engine is gone. */
+void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err);
+
+/* --- units.c */
+/* The project's containers as listed: makes, keeps and drops units. */
+bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
+                         struct ts_error *err) TS_MUST_CHECK;
+void ts_units_inspect(struct ts_unit *u);
+void ts_units_inspect_all(struct ts_daemon *d, bool after_gap);
+struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id);
+void ts_units_free(struct ts_daemon *d);
+void ts_unit_post(struct ts_unit *u, const struct ts_obs *obs);
+
+/* --- perform.c: the supervisor's ports */
+void ts_perform_start(void *ctx, size_t service, uint32_t op_id);
+void ts_perform_stop(void *ctx, size_t service, uint32_t op_id, int64_t grace_ms);
+void ts_perform_inspect(void *ctx, size_t service);
+/* Judges an inspected container. */
+struct ts_start_verdict ts_perform_judge(struct ts_daemon *d, const struct ts_svc_spec *spec,
+                                         const json_t *inspect);
+/* Takes the restart policy over, or gives it back. */
+void ts_perform_take_policy(struct ts_unit *u);
+void ts_perform_release_policy(struct ts_unit *u);
+
+/* --- watch_probes.c */
+void ts_watch_update(struct ts_unit *u);
+void ts_watch_stop(struct ts_unit *u);
+void ts_watch_engine_health(struct ts_unit *u);
+
+/* --- memory.c */
+void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
+                       const size_t *changed, size_t changed_count);
+/* The remembered state of a service, or a fresh one. */
+struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service);
+void ts_memory_mark(struct ts_daemon *d, const char *key, const char *value);
+void ts_memory_event(struct ts_daemon *d, const char *service, const char *event, const char *text);
+
+/* --- notices.c */
+void ts_notice_send(void *ctx, size_t service, enum ts_notice notice);
+void ts_notice_engine(struct ts_daemon *d, bool up);
+void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail);
+/* Looks whether the whole stack has just become ready. */
+void ts_notice_stack(struct ts_daemon *d);
+bool ts_notice_test(struct ts_daemon *d, const char *channel, size_t *ret_queued,
+                    struct ts_error *err) TS_MUST_CHECK;
+
+/* --- status.c: JSON for the control interface; the caller owns it, NULL if out of memory */
+json_t *ts_status_all(struct ts_daemon *d);
+json_t *ts_status_service(struct ts_daemon *d, size_t service);
+const char *ts_status_state(struct ts_daemon *d); /* overall state */
+void ts_status_line(struct ts_daemon *d, char *out, size_t size);
+
+/* --- api.c, api_change.c, api_stream.c */
+bool ts_api_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
+void ts_api_stop(struct ts_daemon *d);
+/* A service changed: tells those who watch. */
+void ts_api_changed(void *ctx, size_t service);
+void ts_api_event(struct ts_daemon *d, const json_t *event);
+/* Once a turn: operations that wait for an end. */
+void ts_api_turn(struct ts_daemon *d);
+
+/* --- wire.c */
+struct ts_daemon *ts_daemon_new(const char *config_path, struct ts_model *take_model,
+                                struct ts_log *log, struct ts_loop *loop, struct ts_error *err)
+    TS_MUST_CHECK;
+void ts_daemon_free(struct ts_daemon *d);
+bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
+/* Reads the configuration anew; on failure nothing changes and *ret_errors (an array of text) says
+ * why. *ret_changed: the keys that changed. */
+bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_errors);
+/* Runs a turn soon. */
+void ts_daemon_kick(struct ts_daemon *d);
+
+#endif

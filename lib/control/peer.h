@@ -1,0 +1,30 @@
+/* Who is at the other end of a local socket. */
+#ifndef TS_CONTROL_PEER_H
+#define TS_CONTROL_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TS_PEER_GROUPS_MAX 256
+
+struct ts_peer {
+    bool known;
+    uint32_t uid;
+    uint32_t gid;
+    int32_t pid;
+    uint32_t groups[TS_PEER_GROUPS_MAX]; /* supplementary; further ones are ignored */
+    size_t group_count;
+};
+
+/* Asks the kernel (SO_PEERCRED, SO_PEERGROUPS), which cannot be lied to. known is false if it does
+ * not say. No name service is asked. */
+struct ts_peer ts_peer_of(int fd);
+bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid);
+/* The uid that this process runs as. */
+uint32_t ts_peer_own_uid(void);
+/* A group's number by its name. False if there is no such group. May ask the name service: only at
+ * start and reload. */
+bool ts_peer_group_id(const char *name, uint32_t *ret_gid);
+
+#endif

@@ -1,0 +1,59 @@
+/* See peer.h. */
+#include "control/peer.h"
+
+#include <grp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct ts_peer ts_peer_of(int fd)
+{
+    struct ts_peer peer = {.known = false};
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+        return peer;
+    }
+    peer.known = true;
+    peer.uid = cred.uid;
+    peer.gid = cred.gid;
+    peer.pid = cred.pid;
+    gid_t groups[TS_PEER_GROUPS_MAX];
+    len = sizeof(groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) == 0) {
+        peer.group_count = len / sizeof(groups[0]);
+        for (size_t i = 0; i < peer.group_count; i++) {
+            peer.groups[i] = groups[i];
+        }
+    }
+    return peer;
+}
+
+bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid)
+{
+    if (peer->gid == gid) {
+        return true;
+    }
+    for (size_t i = 0; i < peer->group_count; i++) {
+        if (peer->groups[i] == gid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t ts_peer_own_uid(void)
+{
+    return geteuid();
+}
+
+bool ts_peer_group_id(const char *name, uint32_t *ret_gid)
+{
+    struct group group;
+    struct group *found = NULL;
+    char buf[16384];
+    if (getgrnam_r(name, &group, buf, sizeof(buf), &found) != 0 || found == NULL) {
+        return false;
+    }
+    *ret_gid = found->gr_gid;
+    return true;
+}
