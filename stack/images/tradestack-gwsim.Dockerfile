@@ -1,0 +1,10 @@
+# The gateway simulator. Ports as in the image that it stands for: the API on the container's own
+# loopback (4002), a relay in front of it for everybody else (4004).
+FROM scratch
+COPY rootfs /
+COPY --chown=10001:10001 owned /run/gwsim
+USER 10001:10001
+EXPOSE 4004
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/tradestack-gwsim"]
+CMD ["--listen", "127.0.0.1:4002"]
