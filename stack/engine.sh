@@ -116,8 +116,17 @@ answers_or_ended() {
         { engine_pid >/dev/null && touch "$root/launched" && false; }
 }
 
+# After a crash the number in containerd.pid may belong to a zombie or to somebody else, and dockerd
+# would wait for that "containerd" until it gives up.
+forget_dead_containerd() {
+    local file=$root/exec/containerd/containerd.pid pid
+    pid=$(cat "$file" 2>/dev/null) || return 0
+    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$root/exec" || rm -f "$file"
+}
+
 try_start() {
     rm -f "$root/launched" "$root/docker.pid"
+    forget_dead_containerd
     launch
     ts_wait "$start_wait_s" answers_or_ended || true
     rm -f "$root/launched"
@@ -138,7 +147,7 @@ start_engine() {
     mount_cgroups
     choose_firewall
     try_start && return
-    if grep -qi overlay "$root/dockerd.log"; then
+    if grep -q 'error initializing graphdriver' "$root/dockerd.log"; then
         ts_say "No overlay file system here: the engine copies files instead (driver vfs)"
         end_leftovers
         flags+=(--storage-driver=vfs)
@@ -179,7 +188,7 @@ none_left() {
 }
 
 is_gone() {
-    ! kill -0 "$1"
+    ! engine_pid
 }
 
 unmount_all() {
@@ -197,7 +206,7 @@ stop_engine() {
     if pid=$(engine_pid); then
         kill -CONT "$pid"
         kill -TERM "$pid"
-        ts_wait "$stop_wait_s" is_gone "$pid" || kill -KILL "$pid"
+        ts_wait "$stop_wait_s" is_gone || kill -KILL "$pid"
     fi
     end_leftovers
     unmount_all

@@ -1,0 +1,127 @@
+"""Fixtures of the integration tests: a private world with a real Docker engine, the daemon under
+test and a webhook receiver. Root is needed.
+
+The tests run in a network and a mount namespace of their own: ports, bridges, firewall rules and
+mounts can clash with nothing and vanish with the last process. There is no way out of it to the
+network, so whatever comes from a registry is installed before (tests/run.sh).
+
+TRADESTACK_BUILD: build directory of the programs under test (default build-asan if it is there,
+else build). Images are always made from build.
+"""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from harness import engine as engine_module
+from harness import stack as stack_module
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+
+
+def enter_private_world():
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
+        why = os.strerror(ctypes.get_errno())
+        raise pytest.UsageError(f"no own network and mount namespace ({why}): run as root")
+    for command in (
+        ["mount", "--make-rprivate", "/"],
+        ["ip", "link", "set", "lo", "up"],
+    ):
+        subprocess.run(command, check=True)
+
+
+def pytest_sessionstart(session):
+    if not session.config.option.collectonly:
+        enter_private_world()
+
+
+@pytest.fixture(scope="session")
+def repo():
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def programs():
+    return stack_module.Programs.find(REPO)
+
+
+@pytest.fixture(scope="session")
+def world():
+    """A folder for everything that lives as long as the session. Short: sockets lie in it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="ts-", dir="/var/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def engine(world):
+    """A running private Docker engine."""
+    engine = engine_module.Engine(REPO, world / "engine")
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.purge()
+
+
+@pytest.fixture(scope="session")
+def images(engine):
+    """The stack's own images, built in the private engine."""
+    subprocess.run(
+        [REPO / "stack/images/build.sh", REPO / "build"], env=engine.env, check=True, timeout=300
+    )
+    return engine
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    """A webhook receiver over HTTPS that can misbehave on order."""
+    from harness import receiver as receiver_module
+
+    with receiver_module.Receiver(REPO, tmp_path) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def stack_factory(programs, images):
+    """Makes stacks: `stack_factory(env={...}, config="...")`. All are gone after the test."""
+    made = []
+
+    def make(**arguments):
+        if made:
+            raise RuntimeError("the compose file has fixed container names: one stack at a time")
+        made.append(stack_module.Stack(REPO, programs, images, **arguments))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for stack in made:
+            stack.close()
+
+
+@pytest.fixture
+def tradestack(stack_factory):
+    """The daemon, running, and the stack's containers, created and ready to be started."""
+    stack = stack_factory()
+    stack.create()
+    stack.daemon.start()
+    return stack
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failed test shows what the daemon logged and what the containers did."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for stack in stack_module.Stack.living:
+            report.sections.extend(stack.evidence())

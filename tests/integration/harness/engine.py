@@ -1,0 +1,66 @@
+"""A private, real Docker engine (stack/engine.sh) that tests may stop, freeze and restart."""
+
+import os
+import signal
+import subprocess
+
+
+class Engine:
+    def __init__(self, repo, root):
+        self.root = root
+        self.socket = root / "docker.sock"
+        self.host = f"unix://{self.socket}"
+        self._script = repo / "stack/engine.sh"
+        # No contexts, credentials or proxies of the user who runs the tests.
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "COMPOSE_"))},
+            "DOCKER_HOST": self.host,
+            "DOCKER_CONFIG": str(root / "client"),
+        }
+
+    def start(self):
+        subprocess.run([self._script, "start", self.root], check=True, timeout=180)
+
+    def stop(self):
+        """Ends dockerd in order: its containers end too."""
+        subprocess.run([self._script, "stop", self.root], check=True, timeout=120)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def purge(self):
+        subprocess.run([self._script, "stop", self.root, "--purge"], check=True, timeout=120)
+
+    @property
+    def pid(self):
+        return int((self.root / "docker.pid").read_text(encoding="ascii"))
+
+    def pause(self):
+        """dockerd accepts connections (the kernel does that) and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self):
+        """A crash of dockerd. Containers go on; start() finds them again."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def docker(self, *args, check=True, timeout=60):
+        """Runs the docker command and returns what it printed, without the last newline."""
+        done = subprocess.run(
+            ["docker", *map(str, args)],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=timeout,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"docker {' '.join(map(str, args))}: {done.stderr.strip()}")
+        return done.stdout.rstrip("\n")
+
+    def compose(self, *args, check=True, timeout=180):
+        return self.docker("compose", *args, check=check, timeout=timeout)
