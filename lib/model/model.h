@@ -45,7 +45,8 @@ struct ts_probe_spec {
     unsigned purposes;      /* of enum ts_purpose, or-ed; never 0 */
     char host[TS_TEXT_MAX]; /* "" = found by the engine: published port on loopback, else the
                                container's own address; else a numeric address or a name */
-    uint16_t port;          /* container port (host given: that host's port); 0 for engine and log */
+    uint16_t port;          /* container port (host given: that host's port); 0 = the lowest
+                               published one, and for engine and log */
     char path[TS_TEXT_MAX]; /* http: "/health" */
     char pattern[TS_TEXT_MAX]; /* log: PCRE2 */
     int64_t interval_ms;
@@ -171,6 +172,7 @@ struct ts_channel_spec {
     enum ts_channel_kind kind;
     char url_file[TS_TEXT_MAX]; /* file whose first line is the URL; the URL is a secret */
     char ca_file[TS_TEXT_MAX];  /* "" = the system's */
+    bool optional;              /* no url_file: not set up, which is no fault */
 };
 
 struct ts_model {
@@ -202,6 +204,7 @@ struct ts_model {
     /* [safety] */
     char paper_prefixes[TS_MAX_PREFIXES][8];
     size_t paper_prefix_count;
+    bool require_guard; /* a configuration that guards no service is refused */
 
     /* [observe] (tradestackd --observe) */
     int64_t observe_interval_ms;

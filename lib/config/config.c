@@ -1,0 +1,256 @@
+/* Text -> model: sections first, then the keys, then what keys mean together. See config.h. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/parse.h"
+#include "config/build_internal.h"
+#include "config/sample_internal.h"
+
+#define BUILT_IN_PATH "/etc/tradestack/tradestackd.conf"
+
+static const char *key_name_at(void *ctx, size_t i)
+{
+    const enum ts_section_kind *kind = ctx;
+    const struct ts_key *k;
+    for (size_t row = 0; (k = ts_config_key_at(row)) != NULL; row++) {
+        if (k->section == *kind && i-- == 0) {
+            return k->name;
+        }
+    }
+    return NULL;
+}
+
+static void refuse_unknown_key(struct ts_build *b, struct ts_build_section *s, const char *key)
+{
+    const char *near = ts_config_nearest(key, key_name_at, &s->kind);
+    if (near != NULL) {
+        ts_config_build_error(b, s, key, "unknown key; did you mean '%s'?", near);
+        return;
+    }
+    for (size_t i = 0; i < TS_SECTION_COUNT; i++) {
+        const struct ts_section_row *row = ts_config_section_row((enum ts_section_kind)i);
+        if (ts_config_find_key((enum ts_section_kind)i, key) != NULL) {
+            ts_config_build_error(b, s, key, "unknown key here; it belongs to [%s%s%s]", row->name,
+                                  row->named != NULL ? " " : "",
+                                  row->named != NULL ? row->named : "");
+            return;
+        }
+    }
+    struct ts_buf list = ts_buf_init(300);
+    const char *name;
+    for (size_t i = 0; (name = key_name_at(&s->kind, i)) != NULL; i++) {
+        ts_buf_addf(&list, "%s%s", i > 0 ? ", " : "", name);
+    }
+    ts_config_build_error(b, s, key, "unknown key; there are %s%s", ts_buf_text(&list),
+                          list.failed ? ", …" : "");
+    ts_buf_done(&list);
+}
+
+static void set_key(struct ts_build *b, struct ts_build_section *s, const struct ts_ini_entry *e)
+{
+    const struct ts_key *k = ts_config_find_key(s->kind, e->key);
+    if (k == NULL) {
+        refuse_unknown_key(b, s, e->key);
+        return;
+    }
+    const struct ts_ini_entry *first = ts_config_ini_find(b->ini, s->ini, e->key);
+    if (first != e && k->kind != TS_KEY_SIGNAL) {
+        s->bad = true;
+        ts_config_error_add(b->errs, e->line, "[%s] %s: given again; it stands in line %u",
+                            s->ini->text, e->key, first->line);
+        return;
+    }
+    char want[300];
+    if (!ts_config_key_set(k, s->object, e->value, want, sizeof(want))) {
+        s->bad = true;
+        ts_config_error_add(b->errs, e->line, "[%s] %s: '%.*s'%s %s", s->ini->text, e->key, 60,
+                            e->value, strlen(e->value) > 60 ? "…" : "", want);
+    }
+}
+
+static void set_keys(struct ts_build *b, struct ts_build_section *s)
+{
+    for (size_t i = s->ini->first; i < s->ini->first + s->ini->count; i++) {
+        set_key(b, s, &b->ini->entries[i]);
+    }
+}
+
+/* [service *] first, because the other services begin as copies of it. */
+static void apply(struct ts_build *b)
+{
+    ts_config_set_defaults(TS_SECTION_SERVICE, &b->model->defaults);
+    for (size_t i = 0; i < b->ini->section_count; i++) {
+        struct ts_build_section *s = &b->sections[i];
+        if (s->object == &b->model->defaults && s->kind == TS_SECTION_SERVICE) {
+            set_keys(b, s);
+        }
+    }
+    for (size_t i = 0; i < b->model->service_count; i++) {
+        struct ts_svc_spec *spec = &b->model->services[i];
+        struct ts_svc_spec named = b->model->defaults;
+        memcpy(named.name, spec->name, sizeof(named.name));
+        named.probe_count = spec->probe_count; /* probes of * are for services without a section */
+        memcpy(named.probes, spec->probes, sizeof(named.probes));
+        *spec = named;
+    }
+    for (size_t i = 0; i < b->ini->section_count; i++) {
+        struct ts_build_section *s = &b->sections[i];
+        bool done = s->object == &b->model->defaults && s->kind == TS_SECTION_SERVICE;
+        if (s->object != NULL && !done) {
+            if (ts_config_section_row(s->kind)->named != NULL && s->kind != TS_SECTION_SERVICE) {
+                ts_config_set_defaults(s->kind, s->object);
+            }
+            set_keys(b, s);
+        }
+    }
+}
+
+static bool build(struct ts_build *b)
+{
+    for (size_t i = 0; i < TS_SECTION_COUNT; i++) {
+        if (ts_config_section_row((enum ts_section_kind)i)->named == NULL) {
+            ts_config_set_defaults((enum ts_section_kind)i, b->model);
+        }
+    }
+    b->sections = calloc(b->ini->section_count + 1, sizeof(*b->sections));
+    if (b->sections == NULL || !ts_config_build_sections(b)) {
+        ts_config_error_add(b->errs, 0, "out of memory");
+        return false;
+    }
+    apply(b);
+    ts_config_build_checks(b);
+    return b->errs->count == 0;
+}
+
+/* A channel's url_file becomes absolute; see config.h for the order. */
+static bool resolve_files(struct ts_model *m, struct ts_config_errors *errs)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY"); /* read at start, before any thread */
+    int folder_len = folder != NULL ? (int)strlen(folder) : 0;
+    if (folder_len == 0) {
+        const char *slash = strrchr(errs->path, '/');
+        folder = slash != NULL ? errs->path : ".";
+        folder_len = slash != NULL ? (int)(slash - errs->path) : 1;
+    }
+    for (size_t i = 0; i < m->channel_count; i++) {
+        struct ts_channel_spec *c = &m->channels[i];
+        char path[TS_TEXT_MAX];
+        bool drive = c->url_file[0] != '\0' && c->url_file[1] == ':';
+        if (c->url_file[0] == '/' || drive) {
+            continue;
+        }
+        int n = snprintf(path, sizeof(path), "%.*s/%s", folder_len, folder, c->url_file);
+        if (n < 0 || (size_t)n >= sizeof(path)) {
+            ts_config_error_add(errs, 0, "[channel %s] url_file: the whole path is too long",
+                                c->name);
+            return false;
+        }
+        memcpy(c->url_file, path, sizeof(path));
+    }
+    return true;
+}
+
+static void start_errors(struct ts_config_errors *errs, const char *path)
+{
+    memset(errs, 0, sizeof(*errs));
+    ts_copy_cut(errs->path, sizeof(errs->path), path);
+}
+
+struct ts_model *ts_config_parse(const char *text, size_t len, const char *path,
+                                 struct ts_config_errors *errs)
+{
+    struct ts_ini ini;
+    start_errors(errs, path);
+    struct ts_build b = {.ini = &ini, .errs = errs, .model = ts_model_new()};
+    bool ok = ts_config_ini_parse(text, len, &ini, errs);
+    if (b.model == NULL) {
+        ts_config_error_add(errs, 0, "out of memory");
+    } else if (ok) {
+        ok = build(&b) && resolve_files(b.model, errs);
+    }
+    free(b.sections);
+    ts_config_ini_done(&ini);
+    if (!ok || b.model == NULL) {
+        ts_model_free(b.model);
+        return NULL;
+    }
+    return b.model;
+}
+
+/* The whole file, or NULL and a mistake in errs. The caller frees it. */
+static char *read_file(FILE *f, size_t *ret_len, struct ts_config_errors *errs)
+{
+    char *text = malloc(TS_CONFIG_MAX_BYTES + 1);
+    if (text == NULL) {
+        ts_config_error_add(errs, 0, "out of memory");
+        return NULL;
+    }
+    size_t len = fread(text, 1, TS_CONFIG_MAX_BYTES + 1, f);
+    if (ferror(f) != 0) {
+        ts_config_error_add(errs, 0, "cannot be read");
+    } else if (len > TS_CONFIG_MAX_BYTES) {
+        ts_config_error_add(errs, 0, "more than %d bytes", TS_CONFIG_MAX_BYTES);
+    } else {
+        *ret_len = len;
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
+static FILE *open_file(const char *path, struct ts_config_errors *errs)
+{
+    struct stat st;
+    struct ts_error err;
+    FILE *f = NULL;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* opening a FIFO would wait */
+        ts_config_error_add(errs, 0, "is not a regular file");
+        return NULL;
+    }
+    f = fopen(path, "rb");
+    if (f == NULL) {
+        (void)ts_error_errno(&err, errno, "cannot be opened");
+        ts_config_error_add(errs, 0, "%s", err.msg);
+    }
+    return f;
+}
+
+struct ts_model *ts_config_load(const char *path, struct ts_config_errors *errs)
+{
+    start_errors(errs, path);
+    FILE *f = open_file(path, errs);
+    if (f == NULL) {
+        return NULL;
+    }
+    size_t len = 0;
+    char *text = read_file(f, &len, errs);
+    (void)fclose(f);
+    struct ts_model *m = text != NULL ? ts_config_parse(text, len, path, errs) : NULL;
+    free(text);
+    return m;
+}
+
+const char *ts_config_sample(size_t *ret_len)
+{
+    *ret_len = ts_config_sample_len;
+    return (const char *)ts_config_sample_text;
+}
+
+struct ts_model *ts_config_defaults(void)
+{
+    struct ts_config_errors *errs = malloc(sizeof(*errs)); /* 13 KiB: not for the stack */
+    if (errs == NULL) {
+        return NULL;
+    }
+    size_t len;
+    const char *text = ts_config_sample(&len);
+    struct ts_model *m = ts_config_parse(text, len, BUILT_IN_PATH, errs);
+    free(errs);
+    return m;
+}
