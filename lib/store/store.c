@@ -1,0 +1,271 @@
+/* Opening, schema, statements, transactions. The tables' own calls are in the other files. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/parse.h"
+#include "store/store_internal.h"
+
+#define FILE_NAME       "tradestack.db"
+#define SCHEMA_VERSION  1
+#define BUSY_TIMEOUT_MS 200
+#define PATH_BYTES      512
+
+static const char schema[] =
+    "CREATE TABLE services(name TEXT PRIMARY KEY, container_id TEXT, wanted INT, held INT,"
+    " hold_why TEXT, latch TEXT, latch_blocks INT, detail TEXT, backoff_step INT,"
+    " backoff_until INT, restarts_total INT, restarts TEXT, login_failures INT, intent TEXT,"
+    " policy_name TEXT, policy_retries INT);"
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT);"
+    "CREATE TABLE history(id INTEGER PRIMARY KEY AUTOINCREMENT, at INT, service TEXT, event TEXT,"
+    " state_from TEXT, state_to TEXT, reason TEXT, text TEXT);"
+    "CREATE INDEX history_at ON history(at);"
+    "CREATE TABLE snapshots(service TEXT, container_id TEXT, at INT, json TEXT,"
+    " PRIMARY KEY(service, container_id));"
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT, created INT,"
+    " priority INT, body TEXT);"
+    "CREATE INDEX outbox_order ON outbox(channel, priority DESC, id);"
+    "CREATE TABLE incidents(key TEXT PRIMARY KEY, opened INT, told INT, severity INT);"
+    "CREATE TABLE messages(key TEXT, channel TEXT, message_id TEXT, PRIMARY KEY(key, channel));"
+    "PRAGMA user_version=1;";
+
+static const char *const sql_text[TS_STATEMENT_COUNT] = {
+#define ROW(symbol, sql) [symbol] = sql,
+    TS_STATEMENTS(ROW)
+#undef ROW
+};
+
+bool ts_store_fail(struct ts_store *s, const char *what, struct ts_error *err)
+{
+    int rc = sqlite3_extended_errcode(s->db);
+    enum ts_code code = (rc & 0xff) == SQLITE_BUSY ? TS_E_CONFLICT : TS_E_SYSTEM;
+    return ts_error_set_detail(err, code, rc, "state file: %s: %s", what, sqlite3_errmsg(s->db));
+}
+
+sqlite3_stmt *ts_store_query(struct ts_store *s, enum ts_statement which, struct ts_error *err)
+{
+    sqlite3_stmt **q = &s->statements[which];
+    if (*q == NULL && sqlite3_prepare_v3(s->db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, q,
+                                         NULL) != SQLITE_OK) {
+        ts_store_fail(s, "prepare", err);
+        return NULL;
+    }
+    (void)sqlite3_reset(*q);
+    (void)sqlite3_clear_bindings(*q);
+    return *q;
+}
+
+void ts_store_bind(sqlite3_stmt *q, int at, const char *text)
+{
+    (void)sqlite3_bind_text(q, at, text == NULL ? "" : text, -1, SQLITE_TRANSIENT);
+}
+
+void ts_store_bind_int(sqlite3_stmt *q, int at, int64_t value)
+{
+    (void)sqlite3_bind_int64(q, at, value);
+}
+
+int ts_store_step(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err)
+{
+    int rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW) {
+        return 1;
+    }
+    if (rc != SQLITE_DONE) {
+        ts_store_fail(s, "write or read", err);
+    }
+    (void)sqlite3_reset(q);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+bool ts_store_run(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err)
+{
+    return q != NULL && ts_store_step(s, q, err) >= 0;
+}
+
+const char *ts_store_column_text(sqlite3_stmt *q, int at)
+{
+    const unsigned char *text = sqlite3_column_text(q, at);
+    return text == NULL ? "" : (const char *)text;
+}
+
+void ts_store_column(sqlite3_stmt *q, int at, char *dst, size_t size)
+{
+    ts_copy_cut(dst, size, ts_store_column_text(q, at));
+}
+
+static bool exec(struct ts_store *s, const char *sql, const char *what, struct ts_error *err)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK || ts_store_fail(s, what, err);
+}
+
+/* One integer that a pragma gives. */
+static bool pragma_int(struct ts_store *s, const char *sql, int *ret, struct ts_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    bool ok =
+        sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW;
+    if (ok) {
+        *ret = sqlite3_column_int(q, 0);
+    } else {
+        ts_store_fail(s, sql, err);
+    }
+    (void)sqlite3_finalize(q);
+    return ok;
+}
+
+static bool is_sound(struct ts_store *s)
+{
+    sqlite3_stmt *q = NULL;
+    bool ok = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL) == SQLITE_OK &&
+              sqlite3_step(q) == SQLITE_ROW && strcmp(ts_store_column_text(q, 0), "ok") == 0;
+    (void)sqlite3_finalize(q);
+    return ok;
+}
+
+static bool prepare_schema(struct ts_store *s, struct ts_error *err)
+{
+    int version;
+    if (!pragma_int(s, "PRAGMA user_version", &version, err)) {
+        return false;
+    }
+    if (version > SCHEMA_VERSION) {
+        return ts_error_set(err, TS_E_INVALID,
+                            "state file: written by a newer tradestackd (schema %d, we know %d); "
+                            "install that version again or move the file away",
+                            version, SCHEMA_VERSION);
+    }
+    if (version == 0) {
+        return exec(s, "BEGIN IMMEDIATE", "create", err) && exec(s, schema, "create", err) &&
+               exec(s, "COMMIT", "create", err);
+    }
+    return true;
+}
+
+static void close_db(struct ts_store *s)
+{
+    for (size_t i = 0; i < TS_STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize(s->statements[i]);
+        s->statements[i] = NULL;
+    }
+    (void)sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+enum open_result { OPEN_OK, OPEN_FAILED, OPEN_DAMAGED };
+
+/* EXCLUSIVE locking: the file belongs to one daemon, and the lock needs no shared memory. */
+static enum open_result open_db(struct ts_store *s, const char *path, struct ts_error *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
+        ts_store_fail(s, path, err);
+        return OPEN_FAILED;
+    }
+    (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+    bool ok = exec(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;", path, err) &&
+              exec(s,
+                   "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=200;"
+                   "PRAGMA journal_size_limit=1048576; PRAGMA cache_size=-256;"
+                   "PRAGMA trusted_schema=OFF;",
+                   path, err);
+    if (ok && is_sound(s) && prepare_schema(s, err)) {
+        return OPEN_OK;
+    }
+    int rc = sqlite3_errcode(s->db);
+    if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || (ok && !is_sound(s))) {
+        return OPEN_DAMAGED;
+    }
+    if (err->code == TS_E_CONFLICT) {
+        ts_error_set(err, TS_E_CONFLICT, "%s: another tradestackd uses it", path);
+    }
+    return OPEN_FAILED;
+}
+
+/* Keeps the damaged file for whoever wants to look at it. */
+static bool move_aside(const char *path, ts_wall now, struct ts_error *err)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < TS_ARRAY_LEN(suffixes); i++) {
+        char from[PATH_BYTES + 8];
+        char to[PATH_BYTES + 64];
+        (void)snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
+        (void)snprintf(to, sizeof(to), "%s.damaged-%lld%s", path, (long long)(now.ms / 1000),
+                       suffixes[i]);
+        if (rename(from, to) != 0 && errno != ENOENT) {
+            return ts_error_errno(err, errno, "move damaged %s aside", from);
+        }
+    }
+    return true;
+}
+
+struct ts_store *ts_store_open(const char *dir, ts_wall now, bool *ret_replaced,
+                               struct ts_error *err)
+{
+    char path[PATH_BYTES];
+    int n = snprintf(path, sizeof(path), "%s/" FILE_NAME, dir);
+    struct ts_store *s = calloc(1, sizeof(*s));
+    *ret_replaced = false;
+    if (s == NULL || n < 0 || (size_t)n >= sizeof(path)) {
+        free(s);
+        ts_error_set(err, TS_E_INVALID, "state directory %.100s…: path too long", dir);
+        return NULL;
+    }
+    mode_t old = umask(0077);
+    err->code = TS_E_NONE;
+    enum open_result result = open_db(s, path, err);
+    if (result == OPEN_DAMAGED) {
+        close_db(s);
+        *ret_replaced = true;
+        result = move_aside(path, now, err) ? open_db(s, path, err) : OPEN_FAILED;
+    }
+    (void)umask(old);
+    if (result != OPEN_OK) {
+        close_db(s);
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void ts_store_close(struct ts_store *s)
+{
+    if (s != NULL) {
+        close_db(s);
+        free(s);
+    }
+}
+
+bool ts_store_begin(struct ts_store *s, struct ts_error *err)
+{
+    if (!ts_store_run(s, ts_store_query(s, Q_BEGIN, err), err)) {
+        return false;
+    }
+    s->in_transaction = true;
+    return true;
+}
+
+void ts_store_rollback(struct ts_store *s)
+{
+    struct ts_error ignored;
+    s->in_transaction = false;
+    if (sqlite3_get_autocommit(s->db) == 0) {
+        sqlite3_stmt *q = ts_store_query(s, Q_ROLLBACK, &ignored);
+        if (q != NULL) {
+            (void)ts_store_step(s, q, &ignored);
+        }
+    }
+}
+
+bool ts_store_commit(struct ts_store *s, struct ts_error *err)
+{
+    bool ok = ts_store_run(s, ts_store_query(s, Q_COMMIT, err), err);
+    if (!ok) {
+        ts_store_rollback(s);
+    }
+    s->in_transaction = false;
+    return ok;
+}

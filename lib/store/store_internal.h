@@ -1,0 +1,75 @@
+/* Shared by the store's files: prepared statements with bound values. */
+#ifndef TS_STORE_INTERNAL_H
+#define TS_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+/* Every statement, prepared once. X(symbol, SQL) */
+#define TS_STATEMENTS(X)                                                                           \
+    X(Q_BEGIN, "BEGIN IMMEDIATE")                                                                  \
+    X(Q_COMMIT, "COMMIT")                                                                          \
+    X(Q_ROLLBACK, "ROLLBACK")                                                                      \
+    X(Q_SERVICE_SAVE,                                                                              \
+      "INSERT OR REPLACE INTO services(name, container_id, wanted, held, hold_why, latch,"         \
+      " latch_blocks, detail, backoff_step, backoff_until, restarts_total, restarts,"              \
+      " login_failures, intent, policy_name, policy_retries)"                                      \
+      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")                           \
+    X(Q_SERVICE_LOAD,                                                                              \
+      "SELECT container_id, wanted, held, hold_why, latch, latch_blocks, detail, backoff_step,"    \
+      " backoff_until, restarts_total, restarts, login_failures, intent, policy_name,"             \
+      " policy_retries FROM services WHERE name=?1")                                               \
+    X(Q_META_SET, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)")                        \
+    X(Q_META_GET, "SELECT value FROM meta WHERE key=?1")                                           \
+    X(Q_HISTORY_ADD, "INSERT INTO history(at, service, event, state_from, state_to, reason, text)" \
+                     " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                              \
+    X(Q_HISTORY_PRUNE, "DELETE FROM history WHERE id <= ?1")                                       \
+    X(Q_HISTORY_READ,                                                                              \
+      "SELECT * FROM (SELECT id, at, service, event, state_from, state_to, reason, text"           \
+      " FROM history WHERE at >= ?1 ORDER BY id DESC LIMIT ?2) ORDER BY id")                       \
+    X(Q_SNAPSHOT_SAVE,                                                                             \
+      "INSERT OR REPLACE INTO snapshots(service, container_id, at, json) VALUES(?1,?2,?3,?4)")     \
+    X(Q_SNAPSHOT_PRUNE,                                                                            \
+      "DELETE FROM snapshots WHERE service=?1 AND container_id NOT IN"                             \
+      " (SELECT container_id FROM snapshots WHERE service=?1 ORDER BY at DESC LIMIT 3)")           \
+    X(Q_SNAPSHOT_LOAD, "SELECT json FROM snapshots WHERE service=?1 ORDER BY at DESC LIMIT 1")     \
+    X(Q_OUTBOX_ADD, "INSERT INTO outbox(channel, created, priority, body) VALUES(?1,?2,?3,?4)")    \
+    X(Q_OUTBOX_PRUNE,                                                                              \
+      "DELETE FROM outbox WHERE channel=?1 AND id IN (SELECT id FROM outbox WHERE channel=?1"      \
+      " ORDER BY priority DESC, id DESC LIMIT -1 OFFSET ?2)")                                      \
+    X(Q_OUTBOX_REMOVE, "DELETE FROM outbox WHERE id=?1")                                           \
+    X(Q_OUTBOX_READ, "SELECT id, channel, created, priority, body FROM outbox WHERE channel=?1"    \
+                     " ORDER BY priority DESC, id LIMIT ?2")                                       \
+    X(Q_OUTBOX_COUNT, "SELECT count(*) FROM outbox WHERE channel=?1")                              \
+    X(Q_INCIDENT_PUT,                                                                              \
+      "INSERT OR REPLACE INTO incidents(key, opened, told, severity) VALUES(?1,?2,?3,?4)")         \
+    X(Q_INCIDENT_GET, "SELECT opened, told, severity FROM incidents WHERE key=?1")                 \
+    X(Q_INCIDENT_CLOSE, "DELETE FROM incidents WHERE key=?1")                                      \
+    X(Q_MESSAGE_SET, "INSERT OR REPLACE INTO messages(key, channel, message_id) VALUES(?1,?2,?3)") \
+    X(Q_MESSAGE_DROP, "DELETE FROM messages WHERE key=?1 AND channel=?2")                          \
+    X(Q_MESSAGE_GET, "SELECT message_id FROM messages WHERE key=?1 AND channel=?2")
+
+#define TS_STATEMENT_ENUM(symbol, sql) symbol,
+enum ts_statement { TS_STATEMENTS(TS_STATEMENT_ENUM) TS_STATEMENT_COUNT };
+
+struct ts_store {
+    sqlite3 *db;
+    bool in_transaction;
+    sqlite3_stmt *statements[TS_STATEMENT_COUNT];
+};
+
+/* The statement, reset and without bindings. NULL with *err if it cannot be prepared. */
+sqlite3_stmt *ts_store_query(struct ts_store *s, enum ts_statement which, struct ts_error *err);
+void ts_store_bind(sqlite3_stmt *q, int at, const char *text);
+void ts_store_bind_int(sqlite3_stmt *q, int at, int64_t value);
+/* Runs a statement that gives no rows. */
+bool ts_store_run(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err) TS_MUST_CHECK;
+/* Steps to the next row: 1 row, 0 end, -1 failed. Resets the statement at end and failure. */
+int ts_store_step(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err);
+/* Copies a text column; "" for NULL. */
+void ts_store_column(sqlite3_stmt *q, int at, char *dst, size_t size);
+const char *ts_store_column_text(sqlite3_stmt *q, int at);
+bool ts_store_fail(struct ts_store *s, const char *what, struct ts_error *err);
+
+#endif
