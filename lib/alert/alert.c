@@ -145,8 +145,8 @@ static bool name_index(const json_t *o, const char *key, const char *const *name
 
 bool ts_alert_from_json(const json_t *o, struct ts_alert *ret, struct ts_error *err)
 {
-    unsigned kind;
-    unsigned severity;
+    unsigned kind = 0;
+    unsigned severity = 0;
     if (!name_index(o, "kind", kind_names, TS_ARRAY_LEN(kind_names), &kind, err) ||
         !name_index(o, "severity", severity_names, TS_ARRAY_LEN(severity_names), &severity, err)) {
         return false;

@@ -126,8 +126,8 @@ static void heed_remaining(struct channel *ch, const struct ts_http_reply *reply
     const char *remaining = ts_http_header(reply, "X-RateLimit-Remaining");
     int64_t ms = seconds_to_ms(ts_http_header(reply, "X-RateLimit-Reset-After"));
     if (remaining != NULL && strcmp(remaining, "0") == 0 && ms > 0) {
-        ch->not_before = ts_mono_add(ts_loop_now(ch->sender->loop),
-                                     ms > RATE_LIMIT_LONG ? RATE_LIMIT_LONG : ms);
+        ch->not_before =
+            ts_mono_add(ts_loop_now(ch->sender->loop), ms > RATE_LIMIT_LONG ? RATE_LIMIT_LONG : ms);
     }
 }
 
@@ -138,7 +138,8 @@ static void delivered(struct channel *ch, const struct ts_http_reply *reply)
     if (ch->spec.kind == TS_CHANNEL_DISCORD && is_json(reply)) {
         TS_CLEANUP(ts_json_drop) json_t *o = ts_json_parse(reply->body, reply->len, &err);
         const char *id = ts_json_str_or(o, "id", "");
-        if (strspn(id, "0123456789") == strlen(id) && !ts_copy(message_id, sizeof(message_id), id)) {
+        if (strspn(id, "0123456789") == strlen(id) &&
+            !ts_copy(message_id, sizeof(message_id), id)) {
             message_id[0] = '\0';
         }
     }

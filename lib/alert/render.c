@@ -93,7 +93,8 @@ json_t *ts_discord_message(const struct ts_alert *alerts, size_t count, size_t m
     json_t *embeds = json_array();
     char content[64] = "";
     for (size_t i = 0; i < count && i < TS_DISCORD_EMBEDS_MAX; i++) {
-        (void)json_array_append_new(embeds, embed_of(&alerts[i], count > FEW_EMBEDS ? TEXT_POINTS_SHORT : TEXT_POINTS));
+        (void)json_array_append_new(
+            embeds, embed_of(&alerts[i], count > FEW_EMBEDS ? TEXT_POINTS_SHORT : TEXT_POINTS));
     }
     if (more > 0) {
         (void)snprintf(content, sizeof(content), "\xE2\x80\xA6 and %zu more events", more);

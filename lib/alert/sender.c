@@ -64,8 +64,9 @@ bool ts_sender_check_url(enum ts_channel_kind kind, const char *url, struct ts_e
                             "the URL is not https; plain http is for loopback addresses only");
     }
     if (kind == TS_CHANNEL_DISCORD && strstr(a.path, "/webhooks/") == NULL) {
-        return ts_error_set(err, TS_E_INVALID, "the URL is no Discord webhook; want "
-                                               "https://discord.com/api/webhooks/<id>/<token>");
+        return ts_error_set(err, TS_E_INVALID,
+                            "the URL is no Discord webhook; want "
+                            "https://discord.com/api/webhooks/<id>/<token>");
     }
     return true;
 }
@@ -299,12 +300,11 @@ static void cut_at_updates(struct channel *ch)
     for (size_t i = 0; i < ch->batch_count; i++) {
         struct ts_error err;
         char id[32] = "";
-        bool editable =
-            ch->batch[i].alert.kind == TS_ALERT_UPDATE && ch->spec.kind == TS_CHANNEL_DISCORD &&
-            s->store != NULL &&
-            ts_store_message_get(s->store, ch->batch[i].alert.key, ch->spec.name, id, sizeof(id),
-                                 &err) &&
-            id[0] != '\0';
+        bool editable = ch->batch[i].alert.kind == TS_ALERT_UPDATE &&
+                        ch->spec.kind == TS_CHANNEL_DISCORD && s->store != NULL &&
+                        ts_store_message_get(s->store, ch->batch[i].alert.key, ch->spec.name, id,
+                                             sizeof(id), &err) &&
+                        id[0] != '\0';
         if (!editable) {
             continue;
         }

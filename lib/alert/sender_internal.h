@@ -38,7 +38,7 @@ struct channel {
 
     struct ts_http_req *req;
     ts_mono sent_at;
-    uint32_t failures; /* in a row */
+    uint32_t failures;  /* in a row */
     ts_mono not_before; /* rate limit or back-off */
     struct ts_timer *timer;
 
