@@ -1,0 +1,291 @@
+#include "unit.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+#include "gameplan.h"
+#include "say.h"
+#include "settings.h"
+
+/* "NAME=value" rows, ended by NULL. */
+static const char *from_rows(void *ctx, const char *name)
+{
+    const char *const *rows = ctx;
+    size_t len = strlen(name);
+    for (; *rows != NULL; rows++) {
+        if (strncmp(*rows, name, len) == 0 && (*rows)[len] == '=') {
+            return *rows + len + 1;
+        }
+    }
+    return NULL;
+}
+
+static bool read_settings(const char *a, const char *b, struct bot_settings *s, enum bot_exit *how,
+                          struct ts_error *err)
+{
+    const char *rows[] = {a, b, NULL};
+    return bot_settings_read(from_rows, rows, s, how, err);
+}
+
+static void test_runs_only_with_dry_run_spelled_true(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"DRY_RUN=",      "DRY_RUN=false",    "DRY_RUN=True",
+                                          "DRY_RUN=TRUE",  "DRY_RUN=1",        "DRY_RUN=yes",
+                                          "DRY_RUN=true ", "DRY_RUN=\"true\"", "OTHER=true"};
+    struct bot_settings s;
+    struct ts_error err;
+    enum bot_exit how;
+    for (size_t i = 0; i < TS_ARRAY_LEN(refused); i++) {
+        how = BOT_EXIT_OK;
+        assert_false(read_settings(refused[i], NULL, &s, &how, &err));
+        assert_int_equal(how, BOT_EXIT_NOT_DRY_RUN);
+        assert_int_equal(err.code, TS_E_DENIED);
+    }
+    assert_true(read_settings("DRY_RUN=true", NULL, &s, &how, &err));
+    assert_int_equal(how, BOT_EXIT_OK);
+}
+
+static void test_refuses_every_mode_but_paper(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row;
+        bool ok;
+    } rows[] = {
+        {"TRADING_MODE=paper", true},  {"TRADING_MODE=", true},       {"X=", true},
+        {"TRADING_MODE=live", false},  {"TRADING_MODE=Paper", false}, {"TRADING_MODE=both", false},
+        {"TRADING_MODE=paper ", false}};
+    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
+        struct bot_settings s;
+        struct ts_error err;
+        enum bot_exit how;
+        assert_int_equal(read_settings("DRY_RUN=true", rows[i].row, &s, &how, &err), rows[i].ok);
+        assert_int_equal(how, rows[i].ok ? BOT_EXIT_OK : BOT_EXIT_NOT_PAPER);
+    }
+}
+
+static void test_safety_is_checked_before_anything_else(void **state)
+{
+    (void)state;
+    struct bot_settings s;
+    struct ts_error err;
+    enum bot_exit how;
+    assert_false(read_settings("DRY_RUN=false", "GATEWAY_PORT=nonsense", &s, &how, &err));
+    assert_int_equal(how, BOT_EXIT_NOT_DRY_RUN);
+}
+
+static void test_settings_have_defaults(void **state)
+{
+    (void)state;
+    struct bot_settings s;
+    struct ts_error err;
+    enum bot_exit how;
+    assert_true(read_settings("DRY_RUN=true", NULL, &s, &how, &err));
+    assert_string_equal(s.gateway_host, "gateway");
+    assert_int_equal(s.gateway_port, 4004);
+    assert_int_equal(s.health_port, 8080);
+    assert_int_equal(s.symbol_count, 1);
+    assert_string_equal(s.symbols[0], "SPY");
+    assert_string_equal(s.gameplan_file, "/data/gameplan.json");
+    assert_int_equal(s.connect_interval_ms, 5000);
+}
+
+static void test_a_bad_value_ends_the_bot(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"GATEWAY_PORT=0",
+                                       "GATEWAY_PORT=65536",
+                                       "GATEWAY_PORT=4002x",
+                                       "HEALTH_PORT=-1",
+                                       "CLIENT_ID=-1",
+                                       "CLIENT_ID=2147483648",
+                                       "CONNECT_INTERVAL=5",
+                                       "CONNECT_INTERVAL=10ms",
+                                       "QUERY_INTERVAL=2h",
+                                       "SYMBOLS=spy",
+                                       "SYMBOLS=SPY,",
+                                       "SYMBOLS=,SPY",
+                                       "SYMBOLS=SPY;QQQ",
+                                       "SYMBOLS= SPY",
+                                       "SYMBOLS=ABCDEFGHIJKLMNOP",
+                                       "SYMBOLS=A,B,C,D,E,F,G,H,I"};
+    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
+        struct bot_settings s;
+        struct ts_error err;
+        enum bot_exit how;
+        if (read_settings("DRY_RUN=true", rows[i], &s, &how, &err)) {
+            fail_msg("%s was taken", rows[i]);
+        }
+        assert_int_equal(how, BOT_EXIT_SETTINGS);
+        assert_int_equal(err.code, TS_E_INVALID);
+    }
+}
+
+static void test_symbols_are_split_at_commas(void **state)
+{
+    (void)state;
+    struct bot_settings s;
+    struct ts_error err;
+    enum bot_exit how;
+    assert_true(read_settings("DRY_RUN=true", "SYMBOLS=SPY,BRK B,BF.B", &s, &how, &err));
+    assert_int_equal(s.symbol_count, 3);
+    assert_string_equal(s.symbols[1], "BRK B");
+    assert_string_equal(s.symbols[2], "BF.B");
+}
+
+static void test_gameplans(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum ts_code want; /* TS_E_NONE: taken */
+        const char *says;  /* part of the error */
+    } rows[] = {
+        {"{\"strategy\":\"C\"}", TS_E_NONE, ""},
+        {" {\"strategy\":\"C\",\"date\":\"2024-02-29\",\"symbols\":[\"SPY\"],\"notes\":\"x\"}\n",
+         TS_E_NONE, ""},
+        {"{\"strategy\":\"A\"}", TS_E_DENIED, "strategy \"A\" is refused"},
+        {"{\"strategy\":\"c\"}", TS_E_DENIED, "refused"},
+        {"{\"strategy\":\"\"}", TS_E_DENIED, "refused"},
+        {"{\"strategy\":3}", TS_E_INVALID, "must be a string"},
+        {"{\"strategy\":null}", TS_E_INVALID, "must be a string"},
+        {"{}", TS_E_INVALID, "missing"},
+        {"{\"date\":\"2026-02-10\"}", TS_E_INVALID, "missing"},
+        {"{\"strategy\":\"C\",\"quantity\":5}", TS_E_INVALID, "unknown key \"quantity\""},
+        {"{\"strategy\":\"A\",\"strategy\":\"C\"}", TS_E_INVALID, "duplicate"},
+        {"{\"strategy\":\"C\",\"date\":\"2026-02-30\"}", TS_E_INVALID, "date"},
+        {"{\"strategy\":\"C\",\"date\":\"2025-02-29\"}", TS_E_INVALID, "date"},
+        {"{\"strategy\":\"C\",\"date\":\"26-02-10\"}", TS_E_INVALID, "date"},
+        {"{\"strategy\":\"C\",\"date\":\"2026-1-010\"}", TS_E_INVALID, "date"},
+        {"{\"strategy\":\"C\",\"date\":20260210}", TS_E_INVALID, "date"},
+        {"{\"strategy\":\"C\",\"symbols\":[]}", TS_E_INVALID, "symbols"},
+        {"{\"strategy\":\"C\",\"symbols\":\"SPY\"}", TS_E_INVALID, "symbols"},
+        {"{\"strategy\":\"C\",\"symbols\":[\"SPY\",\"spy\"]}", TS_E_INVALID, "number 2"},
+        {"{\"strategy\":\"C\",\"symbols\":[\"SPY\",7]}", TS_E_INVALID, "number 2"},
+        {"{\"strategy\":\"C\",\"symbols\":[\"S\\u0000Y\"]}", TS_E_INVALID, ""},
+        {"{\"strategy\":\"C\",\"notes\":NaN}", TS_E_INVALID, "JSON"},
+        {"{\"strategy\":\"C\"} {\"strategy\":\"A\"}", TS_E_INVALID, "JSON"},
+        {"[{\"strategy\":\"C\"}]", TS_E_INVALID, "one object"},
+        {"\"C\"", TS_E_INVALID, ""},
+        {"", TS_E_INVALID, "JSON"},
+        {"{\"strategy\":\"C\"", TS_E_INVALID, "JSON"},
+        {"{'strategy':'C'}", TS_E_INVALID, "JSON"},
+    };
+    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
+        struct bot_gameplan plan;
+        struct ts_error err = {.code = TS_E_NONE};
+        bool ok = bot_gameplan_parse(rows[i].text, strlen(rows[i].text), &plan, &err);
+        if (ok != (rows[i].want == TS_E_NONE) || err.code != rows[i].want ||
+            strstr(err.msg, rows[i].says) == NULL) {
+            fail_msg("%s gave %s: %s", rows[i].text, ts_code_name(err.code), err.msg);
+        }
+    }
+}
+
+static void test_a_gameplan_brings_its_symbols(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"strategy\":\"C\",\"symbols\":[\"QQQ\",\"IWM\"]}";
+    struct bot_gameplan plan;
+    struct ts_error err;
+    assert_true(bot_gameplan_parse(text, strlen(text), &plan, &err));
+    assert_false(plan.is_default);
+    assert_int_equal(plan.symbol_count, 2);
+    assert_string_equal(plan.symbols[1], "IWM");
+}
+
+struct folder {
+    char dir[64];
+    char file[96];
+};
+
+static struct folder folder_new(void)
+{
+    struct folder f = {.dir = "/tmp/bot-XXXXXX"};
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.file, sizeof(f.file), "%s/gameplan.json", f.dir);
+    return f;
+}
+
+static void folder_done(const struct folder *f)
+{
+    (void)unlink(f->file);
+    (void)rmdir(f->dir);
+}
+
+static void test_no_file_means_the_default_plan(void **state)
+{
+    (void)state;
+    struct folder f = folder_new();
+    struct bot_gameplan plan;
+    struct ts_error err;
+    assert_true(bot_gameplan_load(f.file, &plan, &err));
+    assert_true(plan.is_default);
+    folder_done(&f);
+}
+
+static void test_what_is_no_plain_file_is_refused(void **state)
+{
+    (void)state;
+    struct folder f = folder_new();
+    struct bot_gameplan plan;
+    struct ts_error err;
+    assert_int_equal(mkfifo(f.file, 0600), 0);
+    assert_false(bot_gameplan_load(f.file, &plan, &err));
+    assert_non_null(strstr(err.msg, "no regular file"));
+    assert_int_equal(unlink(f.file), 0);
+    assert_int_equal(mkdir(f.file, 0700), 0);
+    assert_false(bot_gameplan_load(f.file, &plan, &err));
+    assert_int_equal(rmdir(f.file), 0);
+    folder_done(&f);
+}
+
+static void test_a_file_has_a_size_limit(void **state)
+{
+    (void)state;
+    static const int sizes[] = {BOT_GAMEPLAN_MAX, BOT_GAMEPLAN_MAX + 1};
+    struct folder f = folder_new();
+    for (size_t i = 0; i < TS_ARRAY_LEN(sizes); i++) {
+        struct bot_gameplan plan;
+        struct ts_error err;
+        FILE *out = fopen(f.file, "w");
+        assert_non_null(out);
+        assert_true(fprintf(out, "%-*s", sizes[i], "{\"strategy\":\"C\"}") == sizes[i]);
+        assert_int_equal(fclose(out), 0);
+        assert_int_equal(bot_gameplan_load(f.file, &plan, &err), sizes[i] <= BOT_GAMEPLAN_MAX);
+    }
+    folder_done(&f);
+}
+
+static void test_lines_have_the_form_that_operators_expect(void **state)
+{
+    (void)state;
+    char line[BOT_LINE_MAX + 64];
+    bot_say_format((ts_wall){INT64_C(1770733800) * 1000 + 999}, BOT_INFO, "Bot startup initiated",
+                   line);
+    assert_string_equal(line, "[2026-02-10 14:30:00] INFO - Bot startup initiated");
+    bot_say_format((ts_wall){0}, BOT_ERROR, "two\nlines\x1b[31m", line);
+    assert_string_equal(line, "[1970-01-01 00:00:00] ERROR - two?lines?[31m");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_runs_only_with_dry_run_spelled_true),
+        cmocka_unit_test(test_refuses_every_mode_but_paper),
+        cmocka_unit_test(test_safety_is_checked_before_anything_else),
+        cmocka_unit_test(test_settings_have_defaults),
+        cmocka_unit_test(test_a_bad_value_ends_the_bot),
+        cmocka_unit_test(test_symbols_are_split_at_commas),
+        cmocka_unit_test(test_gameplans),
+        cmocka_unit_test(test_a_gameplan_brings_its_symbols),
+        cmocka_unit_test(test_no_file_means_the_default_plan),
+        cmocka_unit_test(test_what_is_no_plain_file_is_refused),
+        cmocka_unit_test(test_a_file_has_a_size_limit),
+        cmocka_unit_test(test_lines_have_the_form_that_operators_expect),
+    };
+    return RUN_TESTS(tests);
+}
