@@ -60,6 +60,28 @@ def merge(base, extra):
     return merged
 
 
+# As in conf/tradestackd.conf, with waits that suit tests.
+SERVICES = {
+    "service gateway": {"act_after": "1s", "backoff_first": "200ms", "ready_timeout": "30s"},
+    "probe gateway/api": {
+        "kind": "ibapi",
+        "purposes": "startup, liveness, readiness",
+        "interval": "500ms",
+        "timeout": "1s",
+        "fall": 2,
+    },
+    "service trading-bot": {"guarded": "yes", "backoff_first": "200ms", "act_after": "1s"},
+    "probe trading-bot/http": {
+        "kind": "http",
+        "purposes": "startup, liveness, readiness",
+        "port": 8080,
+        "path": "/health",
+        "interval": "500ms",
+    },
+    "service health-monitor": {"backoff_first": "200ms"},
+}
+
+
 class Daemon:
     """tradestackd with its own configuration, state and socket."""
 
@@ -75,6 +97,8 @@ class Daemon:
             "daemon": {"project": "docker", "state_dir": home / "state"},
             "engine": {"address": engine.host},
             "control": {"socket": self.socket},
+            # A file describes everything: what the shipped one says of the services, in short.
+            **SERVICES,
         }
         (home / "run").mkdir(exist_ok=True)
         (home / "state").mkdir(exist_ok=True)
