@@ -7,7 +7,7 @@
 #   engine.sh stop DIR [--purge]   also after a crash; --purge removes the data and the folder
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
 [ "$(id -u)" -eq 0 ] || ts_die "a Docker engine needs root: run this through sudo"

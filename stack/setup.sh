@@ -6,7 +6,7 @@
 #   setup.sh compose --remove  takes it away again if this script put it there
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
 plugin_dir=/usr/local/lib/docker/cli-plugins
