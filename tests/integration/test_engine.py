@@ -352,6 +352,52 @@ def test_a_snapshot_makes_the_same_container_again(api, engine, tmp_path):
     assert len(third["Mounts"]) == len(after["Mounts"])
 
 
+COMPOSE = f"""
+name: {PROJECT}
+services:
+  gateway:
+    image: {IMAGE}
+    command: ["/bin/busybox", "sleep", "600"]
+    stop_signal: SIGKILL
+  bot:
+    image: {IMAGE}
+    command: ["/bin/busybox", "sleep", "600"]
+    stop_signal: SIGKILL
+    depends_on:
+      gateway: {{condition: service_healthy, restart: true}}
+    environment: {{DRY_RUN: "1"}}
+    volumes: ["data:/data"]
+    networks: {{default: {{aliases: [b]}}, side: {{}}}}
+volumes: {{data: {{}}}}
+networks: {{side: {{}}}}
+"""
+
+
+def test_compose_still_knows_what_a_snapshot_made(api, engine, tmp_path):
+    file = tmp_path / "compose.yml"
+    file.write_text(COMPOSE, encoding="utf-8")
+    compose = ("--file", file, "--ansi", "never")
+    engine.compose(*compose, "up", "--no-start")
+    try:
+        bot = api.one("inspect", f"{PROJECT}-bot-1")
+        assert bot["service"] == "bot" and bot["deps"] == ["gateway"]
+        before = inspect(engine, f"{PROJECT}-bot-1")
+        snapshot = tmp_path / "snapshot.json"
+        snapshot.write_text(json.dumps(before), encoding="utf-8")
+        api.one("remove", bot["id"])
+        made = api.one("create", snapshot)
+        assert comparable(inspect(engine, made["id"])) == comparable(before)
+        listed = engine.compose(*compose, "ps", "--all", "--quiet").split()
+        assert made["id"] in listed and len(listed) == 2
+        # Compose finds nothing to change in it.
+        engine.compose(*compose, "up", "--no-start")
+        assert made["id"] in engine.compose(*compose, "ps", "--all", "--quiet").split()
+        assert api.one("start", made["id"]) == {"outcome": "done"}
+    finally:
+        engine.compose(*compose, "down", "--volumes")
+    assert api.lines("list", PROJECT) == []
+
+
 def test_a_create_that_lacks_something_says_what(api, engine, tmp_path):
     create(engine)
     snapshot = tmp_path / "snapshot.json"
