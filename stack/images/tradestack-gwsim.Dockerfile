@@ -4,7 +4,7 @@ FROM scratch
 COPY rootfs /
 COPY --chown=10001:10001 owned /run/gwsim
 USER 10001:10001
-EXPOSE 4004
+EXPOSE 4004 7462
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/tradestack-gwsim"]
-CMD ["--listen", "127.0.0.1:4002"]
+CMD ["--listen", "127.0.0.1:4002", "--relay", "0.0.0.0:4004", "--control", "0.0.0.0:7462"]
