@@ -26,12 +26,12 @@ struct ts_engine_op; /* a call that is under way */
 #define TS_ENGINE_API_MIN 40
 #define TS_ENGINE_API_MAX 44
 
-#define TS_ENGINE_BODY_MAX  (4 * 1024 * 1024) /* bytes of one answer */
-#define TS_ENGINE_MESSAGE   200               /* of the engine's own error text, NUL included */
-#define TS_ENGINE_CALL_MS   10000             /* default deadline of a question */
-#define TS_ENGINE_ACTION_MS 60000             /* default deadline of start, create, remove, … */
-#define TS_ENGINE_ID        65                /* container id, NUL included */
-#define TS_ENGINE_NAME      256               /* container, image, network names, NUL included */
+#define TS_ENGINE_BODY_MAX  ((size_t)4 * 1024 * 1024) /* bytes of one answer */
+#define TS_ENGINE_MESSAGE   200   /* of the engine's own error text, NUL included */
+#define TS_ENGINE_CALL_MS   10000 /* default deadline of a question */
+#define TS_ENGINE_ACTION_MS 60000 /* default deadline of start, create, remove, … */
+#define TS_ENGINE_ID        65    /* container id, NUL included */
+#define TS_ENGINE_NAME      256   /* container, image, network names, NUL included */
 #define TS_ENGINE_DETAIL    64
 
 struct ts_engine_conf {

@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 
-#define TS_LOG_LINE_MAX (8 * 1024) /* bytes delivered of one line */
+#define TS_LOG_LINE_MAX ((size_t)8 * 1024) /* bytes delivered of one line */
 #define TS_LOG_FRAME_MAX                                                                           \
     (16 * 1024 * 1024) /* a longer frame is no frame: engines cut at 16 KiB                        \
                         */

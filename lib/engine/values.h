@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-#define TS_VALUE_MAX (256 * 1024) /* bytes of one object */
+#define TS_VALUE_MAX ((size_t)256 * 1024) /* bytes of one object */
 
 struct ts_values {
     struct ts_buf text; /* the object that is not complete yet */

@@ -1,4 +1,4 @@
-/* Shared by http.c (client, loop glue) and http_req.c (one request). */
+/* Shared by http.c (client, loop glue), http_req.c (one request) and http_setup.c (its options). */
 #ifndef TS_NET_HTTP_INTERNAL_H
 #define TS_NET_HTTP_INTERNAL_H
 
@@ -52,5 +52,14 @@ struct ts_http_req {
 void ts_http_req_deliver(struct ts_http_req *r);
 /* Ends it: done runs, then it is freed. */
 void ts_http_req_finish(struct ts_http_req *r, CURLcode result);
+
+/* http_setup.c: refuses what curl would only find out later, or would take in a way we do not
+ * mean; gives curl the options of the call (false: out of memory). */
+bool ts_http_check_call(const struct ts_http_call *call, struct ts_error *err) TS_MUST_CHECK;
+bool ts_http_set_call(struct ts_http_req *r, const struct ts_http_call *call) TS_MUST_CHECK;
+
+/* http_req.c: curl's callbacks for the answer. */
+size_t ts_http_has_body(char *bytes, size_t one, size_t n, void *ctx);
+size_t ts_http_has_header(char *line, size_t one, size_t n, void *ctx);
 
 #endif

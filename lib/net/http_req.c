@@ -1,20 +1,11 @@
-/* See http.h: one request from its options to its result. */
+/* See http.h: one request's life, from its start to its result. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <event2/util.h>
-
 #include "base/parse.h"
 #include "net/http_internal.h"
-
-#define MS_PER_S 1000
-
-static CURLcode option_ok(CURLcode so_far, CURLcode now)
-{
-    return so_far != CURLE_OK ? so_far : now;
-}
 
 static void mark_ready(struct ts_http_req *r)
 {
@@ -48,7 +39,7 @@ static bool goes_to_stream(const struct ts_http_req *r)
 }
 
 /* CURLOPT_WRITEFUNCTION */
-static size_t curl_has_body(char *bytes, size_t one, size_t n, void *ctx)
+size_t ts_http_has_body(char *bytes, size_t one, size_t n, void *ctx)
 {
     (void)one; /* always 1, says curl */
     struct ts_http_req *r = ctx;
@@ -98,7 +89,7 @@ static bool keep_header(struct ts_http_req *r, const char *line, size_t n)
 
 /* CURLOPT_HEADERFUNCTION: one line a call, the status line and the empty last one included. An
  * interim answer (100, 103) has headers of its own, which the final status line drops. */
-static size_t curl_has_header(char *line, size_t one, size_t n, void *ctx)
+size_t ts_http_has_header(char *line, size_t one, size_t n, void *ctx)
 {
     (void)one;
     struct ts_http_req *r = ctx;
@@ -122,18 +113,6 @@ static size_t curl_has_header(char *line, size_t one, size_t n, void *ctx)
         }
     }
     return n;
-}
-
-/* CURLOPT_OPENSOCKETFUNCTION: no descriptor of ours survives an exec. */
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    (void)ctx;
-    (void)purpose;
-    curl_socket_t fd = socket(address->family, address->socktype, address->protocol);
-    if (fd != CURL_SOCKET_BAD) {
-        (void)evutil_make_socket_closeonexec(fd);
-    }
-    return fd;
 }
 
 static struct ts_http_reply reply_of(const struct ts_http_req *r)
@@ -323,123 +302,6 @@ const char *ts_http_header(const struct ts_http_reply *reply, const char *name)
     return NULL;
 }
 
-/* Refuses what curl would only find out later, or would take in a way we do not mean. */
-static bool check_call(const struct ts_http_call *call, struct ts_error *err)
-{
-    if (call->deadline_ms == 0) {
-        return ts_error_set(err, TS_E_INVALID, "an HTTP call needs a deadline");
-    }
-    if (call->stream ? call->on_data == NULL : call->max_body == 0) {
-        return ts_error_set(err, TS_E_INVALID, "an HTTP call needs a body limit, a stream on_data");
-    }
-    if (call->header_count > TS_HTTP_HEADERS_MAX) {
-        return ts_error_set(err, TS_E_INVALID, "more than %d HTTP headers", TS_HTTP_HEADERS_MAX);
-    }
-    for (size_t i = 0; i < call->header_count; i++) {
-        if (strpbrk(call->headers[i], "\r\n") != NULL || strchr(call->headers[i], ':') == NULL) {
-            return ts_error_set(err, TS_E_INVALID, "HTTP header %zu is malformed", i);
-        }
-    }
-    bool is_https = strncasecmp(call->url, "https://", 8) == 0;
-    if (!is_https && (call->https_only || strncasecmp(call->url, "http://", 7) != 0)) {
-        return ts_error_set(err, TS_E_INVALID,
-                            call->https_only ? "the URL must begin with https://"
-                                             : "the URL must begin with http:// or https://");
-    }
-    CURLU *url = curl_url();
-    CURLUcode rc =
-        url == NULL ? CURLUE_OUT_OF_MEMORY : curl_url_set(url, CURLUPART_URL, call->url, 0);
-    curl_url_cleanup(url);
-    return rc == CURLUE_OK || ts_error_set(err, TS_E_INVALID, "the URL is malformed");
-}
-
-static bool add_header(struct ts_http_req *r, const char *line)
-{
-    struct curl_slist *list = curl_slist_append(r->headers, line);
-    if (list == NULL) {
-        return false;
-    }
-    r->headers = list;
-    return true;
-}
-
-static bool set_headers(struct ts_http_req *r, const struct ts_http_call *call)
-{
-    bool has_type = false;
-    bool ok = add_header(r, "Expect:"); /* else curl waits 1 s for "100 Continue" on large bodies */
-    for (size_t i = 0; i < call->header_count; i++) {
-        ok = ok && add_header(r, call->headers[i]);
-        has_type = has_type || strncasecmp(call->headers[i], "Content-Type:", 13) == 0;
-    }
-    if (!has_type) {
-        ok = ok && add_header(r, "Content-Type:"); /* else curl invents a form */
-    }
-    return ok && curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK;
-}
-
-static CURLcode set_method(struct ts_http_req *r, const struct ts_http_call *call)
-{
-    CURL *c = r->easy;
-    CURLcode rc = CURLE_OK;
-    bool is_post = strcmp(call->method, "POST") == 0;
-    if (strcmp(call->method, "HEAD") == 0) {
-        return curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-    }
-    if (call->body != NULL || is_post) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_POST, 1L));
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_POSTFIELDS, ts_buf_text(&r->request_body)));
-        rc = option_ok(
-            rc, curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->request_body.len));
-    }
-    if (!is_post) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, call->method));
-    }
-    return rc;
-}
-
-/* What every call gets. QUICK_EXIT: ending a call whose name is still being resolved must not wait
- * for the resolver's thread. */
-static CURLcode set_safety(CURL *c, const struct ts_http_call *call)
-{
-    const char *protocols = call->https_only ? "https" : "http,https";
-    CURLcode rc = curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, protocols);
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L));
-    if (!call->use_env_proxy) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_PROXY, ""));
-    }
-    if (call->ca_file != NULL) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_CAINFO, call->ca_file));
-    }
-    return rc;
-}
-
-static CURLcode set_call(struct ts_http_req *r, const struct ts_http_call *call)
-{
-    CURL *c = r->easy;
-    CURLcode rc = set_safety(c, call);
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_URL, call->url));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_PRIVATE, r));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->curl_text));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, curl_has_body));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_WRITEDATA, r));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, curl_has_header));
-    rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_HEADERDATA, r));
-    if (call->connect_timeout_ms > 0) {
-        rc = option_ok(
-            rc, curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms));
-    }
-    if (call->unix_socket != NULL) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket));
-    }
-    return option_ok(rc, set_method(r, call));
-}
-
 static struct ts_http_req *new_req(struct ts_http *h, const struct ts_http_call *call,
                                    struct ts_error *err)
 {
@@ -463,7 +325,7 @@ static struct ts_http_req *new_req(struct ts_http *h, const struct ts_http_call 
     r->deadline = ts_timer_new(h->loop, on_deadline, r, err);
     bool ok = r->easy != NULL && r->deadline != NULL &&
               (call->body == NULL || ts_buf_add(&r->request_body, call->body, call->body_len)) &&
-              set_headers(r, call) && set_call(r, call) == CURLE_OK;
+              ts_http_set_call(r, call);
     if (!ok) {
         free_req(r);
         ts_error_nomem(err);
@@ -475,7 +337,7 @@ static struct ts_http_req *new_req(struct ts_http *h, const struct ts_http_call 
 struct ts_http_req *ts_http_start(struct ts_http *h, const struct ts_http_call *call,
                                   ts_http_done *done, void *ctx, struct ts_error *err)
 {
-    if (!check_call(call, err)) {
+    if (!ts_http_check_call(call, err)) {
         return NULL;
     }
     struct ts_http_req *r = new_req(h, call, err);

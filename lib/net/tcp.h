@@ -16,8 +16,8 @@
 
 struct ts_tcp;
 
-#define TS_TCP_READ_MAX  (16 * 1024) /* on_data never gets more at once */
-#define TS_TCP_TRIES_MAX 8           /* addresses of one name that are tried, one after the other */
+#define TS_TCP_READ_MAX  ((size_t)16 * 1024) /* on_data never gets more at once */
+#define TS_TCP_TRIES_MAX 8 /* addresses of one name that are tried, one after the other */
 
 enum ts_tcp_end {
     TS_TCP_REFUSED,      /* nothing listens */
