@@ -2,9 +2,10 @@
 # loopback (4002), a relay in front of it for everybody else (4004).
 FROM scratch
 COPY rootfs /
-COPY --chown=10001:10001 owned /run/gwsim
 USER 10001:10001
 EXPOSE 4004 7462
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/tradestack-gwsim"]
-CMD ["--listen", "127.0.0.1:4002", "--relay", "0.0.0.0:4004", "--control", "0.0.0.0:7462"]
+# A command changes how it behaves while it runs, from inside:
+#   docker exec ibkr-gateway tradestack-gwsim --send 127.0.0.1:4010 "mode hang"
+CMD ["--listen", "127.0.0.1:4002", "--relay", "0.0.0.0:4004", "--control", "127.0.0.1:4010"]

@@ -6,6 +6,7 @@
 
 #include "base/macros.h"
 #include "gameplan.h"
+#include "queries.h"
 #include "say.h"
 #include "settings.h"
 
@@ -271,6 +272,148 @@ static void test_lines_have_the_form_that_operators_expect(void **state)
     assert_string_equal(line, "[1970-01-01 00:00:00] ERROR - two?lines?[31m");
 }
 
+/* Log lines, one after the other. */
+static void keep_line(void *ctx, const char *text)
+{
+    (void)ts_buf_addf(ctx, "%s\n", text);
+}
+
+struct asked {
+    struct ts_buf lines;
+    struct ts_buf out;
+    struct bot_queries queries;
+};
+
+static struct asked *asked_new(const char *symbols)
+{
+    static const struct bot_gameplan plan = {.is_default = true};
+    struct asked *a = calloc(1, sizeof(*a));
+    struct bot_settings s;
+    struct ts_error err;
+    enum bot_exit how;
+    assert_non_null(a);
+    assert_true(read_settings("DRY_RUN=true", symbols, &s, &how, &err));
+    a->lines = ts_buf_init(4096);
+    a->out = ts_buf_init(64 * 1024);
+    bot_queries_init(&a->queries, &s, &plan, keep_line, &a->lines);
+    bot_queries_reset(&a->queries, 176);
+    return a;
+}
+
+static void asked_free(struct asked *a)
+{
+    bot_queries_done(&a->queries);
+    ts_buf_done(&a->lines);
+    ts_buf_done(&a->out);
+    free(a);
+}
+
+#define ANSWER(a, ...)                                                                             \
+    bot_queries_take(&(a)->queries,                                                                \
+                     &(struct ts_ib_fields){                                                       \
+                         {__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)},   \
+                     &(a)->out)
+
+/* The message ids of the requests so far, as text. */
+static void request_ids(const struct asked *a, char *ret, size_t size)
+{
+    struct ts_ib_reader reader = ts_ib_reader_init(TS_IB_FRAME_MODEST);
+    struct ts_error err;
+    const char *payload;
+    size_t len;
+    size_t used = 0;
+    ret[0] = '\0';
+    assert_true(ts_ib_reader_feed(&reader, a->out.data, a->out.len, &err));
+    while (ts_ib_reader_next(&reader, &payload, &len) == TS_IB_NEXT_FRAME) {
+        struct ts_ib_fields m;
+        assert_true(ts_ib_split(payload, len, &m));
+        used += (size_t)snprintf(ret + used, size - used, "%s ", m.f[0]);
+        assert_true(used < size);
+    }
+    ts_ib_reader_done(&reader);
+}
+
+static void test_rounds_ask_for_what_reads_and_nothing_else(void **state)
+{
+    (void)state;
+    struct asked *a = asked_new("SYMBOLS=SPY,QQQ");
+    char ids[64];
+    bot_queries_round(&a->queries, &a->out);
+    request_ids(a, ids, sizeof(ids));
+    assert_string_equal(ids, "62 61 59 1 1 "); /* summary, positions, data type, two quotes */
+    ts_buf_clear(&a->out);
+    ANSWER(a, "64", "1", "9001");
+    ANSWER(a, "62", "1");
+    request_ids(a, ids, sizeof(ids));
+    assert_string_equal(ids, "63 64 "); /* both subscriptions cancelled */
+    ts_buf_clear(&a->out);
+    bot_queries_round(&a->queries, &a->out);
+    request_ids(a, ids, sizeof(ids));
+    assert_string_equal(ids, "62 61 "); /* quotes stay subscribed */
+    asked_free(a);
+}
+
+static void test_answers_become_lines(void **state)
+{
+    (void)state;
+    struct asked *a = asked_new("SYMBOLS=SPY");
+    bot_queries_round(&a->queries, &a->out);
+    ANSWER(a, "63", "1", "9001", "DU1", "NetLiquidation", "100000.00", "USD");
+    ANSWER(a, "63", "1", "9001", "DU1", "BuyingPower", "400000.00", "USD");
+    ANSWER(a, "63", "1", "7", "DU1", "Alien", "1", "USD");
+    ANSWER(a, "64", "1", "9001");
+    ANSWER(a, "61", "3", "DU1", "756733", "SPY", "STK", "", "0", "", "", "ARCA", "USD", "SPY",
+           "SPY", "10", "500.1");
+    ANSWER(a, "62", "1");
+    ANSWER(a, "1", "6", "1001", "66", "500.10", "1", "0");
+    ANSWER(a, "1", "6", "1001", "67", "-1", "0", "0");
+    ANSWER(a, "1", "6", "1001", "68", "500.15", "1", "0");
+    ANSWER(a, "1", "6", "1002", "68", "1.0", "1", "0");
+    assert_string_equal(ts_buf_text(&a->lines),
+                        "Account summary: NetLiquidation 100000.00 USD, BuyingPower 400000.00 USD\n"
+                        "Positions: SPY 10\n"
+                        "Market data (delayed): SPY bid 500.10, ask -, last 500.15\n");
+    asked_free(a);
+}
+
+static void test_a_missing_answer_is_told(void **state)
+{
+    (void)state;
+    struct asked *a = asked_new("SYMBOLS=SPY");
+    bot_queries_round(&a->queries, &a->out);
+    bot_queries_round(&a->queries, &a->out);
+    assert_non_null(strstr(ts_buf_text(&a->lines), "answers are still missing"));
+    asked_free(a);
+}
+
+static void test_hostile_answers_do_no_harm(void **state)
+{
+    (void)state;
+    static const char longest[] = "11111111111111111111111111111111111111111111111111";
+    struct asked *a = asked_new("SYMBOLS=SPY");
+    bot_queries_round(&a->queries, &a->out);
+    ANSWER(a, "63");
+    ANSWER(a, "61", "3");
+    ANSWER(a, "1", "6", "1001");
+    ANSWER(a, "1", "6", "1001", "68", longest, "1", "0");
+    ANSWER(a, "1", "6", "1001", "68", "%n%s", "1", "0");
+    ANSWER(a, "1", "6", "-1", "68", "5", "1", "0");
+    ANSWER(a, "1", "6", "9223372036854775807", "68", "5", "1", "0");
+    for (int i = 0; i < 1000; i++) {
+        ANSWER(a, "61", "3", "DU1", "1", longest, "STK", "", "0", "", "", "", "", "", "", longest,
+               "");
+    }
+    ANSWER(a, "62", "1");
+    assert_null(strstr(ts_buf_text(&a->lines), "Market data"));
+    assert_non_null(strstr(ts_buf_text(&a->lines), ", …"));
+    ANSWER(a, "4", "2", "1001", "10089", "Requested market data requires a subscription", "");
+    ANSWER(a, "4", "2", "1001", "10089", "Requested market data requires a subscription", "");
+    const char *said = strstr(ts_buf_text(&a->lines), "10089");
+    assert_non_null(said);
+    assert_null(strstr(said + 1, "10089")); /* once is enough */
+    asked_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +428,10 @@ int main(void)
         cmocka_unit_test(test_no_file_means_the_default_plan),
         cmocka_unit_test(test_what_is_no_plain_file_is_refused),
         cmocka_unit_test(test_a_file_has_a_size_limit),
+        cmocka_unit_test(test_rounds_ask_for_what_reads_and_nothing_else),
+        cmocka_unit_test(test_answers_become_lines),
+        cmocka_unit_test(test_a_missing_answer_is_told),
+        cmocka_unit_test(test_hostile_answers_do_no_harm),
         cmocka_unit_test(test_lines_have_the_form_that_operators_expect),
     };
     return RUN_TESTS(tests);
