@@ -6,6 +6,6 @@ USER 10001:10001
 EXPOSE 4004 7462
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/tradestack-gwsim"]
-# A command changes how it behaves while it runs, from inside:
-#   docker exec ibkr-gateway tradestack-gwsim --send 127.0.0.1:4010 "mode hang"
-CMD ["--listen", "127.0.0.1:4002", "--relay", "0.0.0.0:4004", "--control", "127.0.0.1:4010"]
+# Port 7462 takes commands, from inside and outside the container:
+#   docker exec ibkr-gateway tradestack-gwsim --send 127.0.0.1:7462 "mode hang"
+CMD ["--listen", "127.0.0.1:4002", "--relay", "0.0.0.0:4004", "--control", "0.0.0.0:7462"]

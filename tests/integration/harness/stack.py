@@ -281,9 +281,11 @@ class Stack:
         )
         return done.stdout
 
-    def gateway_send(self, *command):
-        """Changes what the simulator does while it runs."""
-        return self.engine.docker("exec", "ibkr-gateway", "/usr/bin/tradestack-gwsim", "--send", *command)
+    def gateway_send(self, command):
+        """Changes what the simulator does while it runs: gateway_send("mode hang")."""
+        return self.engine.docker(
+            "exec", "ibkr-gateway", "/usr/bin/tradestack-gwsim", "--send", "127.0.0.1:7462", command
+        )  # fmt: skip
 
     def evidence(self):
         yield "tradestackd", self.daemon.tail(120)
