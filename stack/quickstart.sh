@@ -116,7 +116,7 @@ socket = $socket
 # Stands for Discord: the receiver in $demo.
 [channel discord]
 kind = discord
-url_file = $demo/webhook-url
+url_file = $demo/receiver/discord-url
 ca_file = $demo/receiver/ca.pem
 
 [service gateway]
@@ -148,9 +148,11 @@ END
 
 start_receiver() {
     start_in_background receiver /usr/bin/python3 "$repo/tests/tools/webhook_receiver.py" \
-        --directory "$demo/receiver"
-    ts_wait 20 test -s "$demo/receiver/url" || return 1
-    install -m 600 "$demo/receiver/url" "$demo/webhook-url"
+        --dir "$demo/receiver"
+    ts_wait 20 test -e "$demo/receiver/ready" || {
+        cat "$demo/receiver.log"
+        return 1
+    }
 }
 
 daemon_answers() {
@@ -195,14 +197,17 @@ all_recovered() {
 
 # break_gateway TEXT COMMAND…: breaks it and waits for detection and recovery.
 break_gateway() {
-    local text=$1 since
+    local text=$1 since told
     shift
     restarts_before=$(restarts_of gateway)
+    told=$(wc -l <"$demo/receiver.log")
     since=$(date --utc +%Y-%m-%dT%H:%M:%S.%3NZ)
     ts_step "$text" "$@" || exit 1
     ts_step "tradestackd notices" ts_wait 60 gateway_lost || exit 1
     ts_step "tradestackd has repaired it: gateway and bot are ready again" \
         ts_wait 120 all_recovered || exit 1
+    ts_step "The alert and the all-clear have arrived" \
+        ts_wait 30 recovery_was_told "$told" || exit 1
     "$ctl" events --since "$since" | sed 's/^/    /'
 }
 
@@ -212,12 +217,17 @@ kill_gateway_process() {
 }
 
 hang_gateway() {
-    docker exec ibkr-gateway /usr/bin/tradestack-gwsim --send hang
+    docker exec ibkr-gateway /usr/bin/tradestack-gwsim --send 127.0.0.1:7462 "mode hang"
+}
+
+# Beyond the first lines of the receiver's log, $1 being how many.
+recovery_was_told() {
+    tail -n "+$(($1 + 1))" "$demo/receiver.log" | grep -q 🟢
 }
 
 show_alerts() {
     ts_say "What arrived at the receiver that stands for Discord:"
-    "$repo/tests/tools/show_alerts.py" "$demo/receiver/requests.jsonl" | sed 's/^/    /'
+    sed 's/^/    /' "$demo/receiver.log"
 }
 
 show_next() {
@@ -231,9 +241,11 @@ The stack runs and stays. To try next:
     build/ctl/tradestackctl restart gateway   one service, in order
     docker stop trading-bot                   a stop by hand is respected, not fought
     build/ctl/tradestackctl start trading-bot until you say so
-    docker exec ibkr-gateway /usr/bin/tradestack-gwsim --send help   more ways to break it
+    docker exec ibkr-gateway /usr/bin/tradestack-gwsim --help
+                                              more ways to break the gateway, for --send:
+    docker exec ibkr-gateway /usr/bin/tradestack-gwsim --send 127.0.0.1:7462 "mode login-failed"
 
-    tail -f $demo/receiver/requests.jsonl     the alerts
+    tail -f $demo/receiver.log   the alerts, as they arrive
     stack/quickstart.sh --clean               ends it and removes everything
 END
 }
