@@ -91,7 +91,6 @@ void bot_queries_round(struct bot_queries *q, struct ts_buf *out)
     }
     ts_buf_clear(&q->summary);
     ts_buf_clear(&q->positions);
-    q->position_count = 0;
     q->in_round = true;
     ts_ib_add_summary_request(out, SUMMARY_ID, summary_tags);
     ts_ib_add_positions_request(out);
@@ -113,9 +112,12 @@ static void take_summary(struct bot_queries *q, const struct ts_ib_fields *m)
 /* version, account, contract id, symbol, …; position is field 14 */
 static void take_position(struct bot_queries *q, const struct ts_ib_fields *m)
 {
-    q->position_count++;
+    const char *size = ts_ib_text(m, 14);
+    if (strspn(size, "0.") == strlen(size)) {
+        return; /* closed today */
+    }
     (void)ts_buf_addf(&q->positions, "%s%.20s %.20s", q->positions.len > 0 ? ", " : "",
-                      ts_ib_text(m, 4), ts_ib_text(m, 14));
+                      ts_ib_text(m, 4), size);
 }
 
 static struct bot_quote *quote_of(struct bot_queries *q, int64_t req_id)

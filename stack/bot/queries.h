@@ -31,7 +31,6 @@ struct bot_queries {
     struct bot_quote quotes[BOT_SYMBOLS_MAX];
     struct ts_buf summary;
     struct ts_buf positions;
-    size_t position_count;
     int32_t version; /* negotiated with the gateway */
     bool in_round;   /* positions or summary are still to come */
     bool subscribed;

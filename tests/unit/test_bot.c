@@ -364,6 +364,8 @@ static void test_answers_become_lines(void **state)
     ANSWER(a, "64", "1", "9001");
     ANSWER(a, "61", "3", "DU1", "756733", "SPY", "STK", "", "0", "", "", "ARCA", "USD", "SPY",
            "SPY", "10", "500.1");
+    ANSWER(a, "61", "3", "DU1", "1", "QQQ", "STK", "", "0", "", "", "ARCA", "USD", "QQQ", "QQQ",
+           "0.0", "0");
     ANSWER(a, "62", "1");
     ANSWER(a, "1", "6", "1001", "66", "500.10", "1", "0");
     ANSWER(a, "1", "6", "1001", "67", "-1", "0", "0");
