@@ -20,7 +20,9 @@
 #include "alert/sender.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/pattern.h"
 #include "control/server.h"
+#include "core/interlock.h"
 #include "engine/containers.h"
 #include "engine/engine.h"
 #include "engine/events.h"
@@ -29,42 +31,51 @@
 #include "model/model.h"
 #include "net/http.h"
 #include "platform.h"
-#include "probe/logmatch.h"
 #include "probe/probe.h"
 #include "store/store.h"
 #include "supervisor.h"
 
 struct ts_daemon;
 
-#define TS_UNIT_BINDINGS_MAX 8
-
 /* What belongs to a service at run time beside its machine state; same index as in the
  * supervisor. */
 struct ts_unit {
     struct ts_daemon *daemon;
     size_t index;
+    char service[TS_NAME_MAX];
+    char id[TS_ENGINE_ID];         /* the container's; "" when there is none */
     bool known;                    /* a container of the service was inspected */
     struct ts_container container; /* as last inspected */
-    char address[TS_TEXT_MAX];     /* "127.0.0.1:4002", where probes go; for status */
-    bool checked_env;              /* the interlock has judged this container */
+    char address[TS_TEXT_MAX];     /* where the first probe goes: for status */
 
     struct ts_engine_op *inspecting;
-    bool inspect_again; /* something happened since the inspect began */
-    bool after_gap;     /* the next inspect is the first since engine or daemon came up */
+    uint32_t inspect_epoch; /* epoch when the inspect began */
+    bool inspect_again;     /* something happened since */
+    bool after_gap;         /* the next inspect is the first since engine or daemon came up */
+
     struct ts_engine_op *acting;
-    uint32_t acting_id; /* operation id of the machine */
-    ts_mono issued_at;  /* of the last start or stop: later events of it are our own */
-    bool start_denied;
+    uint32_t acting_id;  /* operation id of the machine */
+    bool acting_starts;  /* else stops */
+    ts_mono acted_at;    /* end of our last action: its events may still be under way */
+    uint32_t epoch;      /* grows with every begin and end of an action */
+    bool policy_pending; /* a change of the engine's restart policy is under way */
+    char old_policy[16]; /* what it was before we took it over; "" if it never was ours */
+    int64_t old_retries;
 
     bool watching;
-    char watched_id[TS_ENGINE_ID]; /* the run that probes and log belong to */
-    ts_wall watched_run;
+    ts_wall watched_run; /* which run the probes and the log belong to */
     struct ts_probe *probes[TS_MAX_PROBES];
-    struct ts_probe_target targets[TS_MAX_PROBES];
-    struct ts_engine_logs *log;
-    struct ts_logmatch *signals;
+    char hosts[TS_MAX_PROBES][TS_TEXT_MAX];
+    uint16_t ports[TS_MAX_PROBES];
+    struct ts_probe_ref {
+        struct ts_unit *unit;
+        size_t index;
+    } refs[TS_MAX_PROBES];
+    struct ts_logs *log;
     struct ts_timer *log_retry;
-    bool policy_taken;
+    int64_t log_nano;     /* time of the last line */
+    ts_wall signals_from; /* older lines are history: they prove, but do not alarm */
+    struct ts_pattern *signals[TS_MAX_SIGNALS];
 };
 
 /* An engine connection: what was observed, since when. */
@@ -76,9 +87,11 @@ struct ts_engine_link {
     char detail[TS_TEXT_MAX];
     char version[TS_ENGINE_DETAIL];
     struct ts_engine_op *op; /* negotiate, describe or list under way */
-    struct ts_engine_events *events;
+    struct ts_events *events;
     struct ts_timer *retry;
     struct ts_timer *resync;
+    struct ts_timer *alert;
+    struct ts_engine_op *listing;
     uint32_t tries;
     int64_t last_event_nano;
 };
@@ -94,10 +107,10 @@ struct ts_daemon {
     ts_mono started_mono;
     char host[TS_NAME_MAX];
     char boot_id[64];
-    bool rebooted;       /* the machine has booted since the last run */
-    bool unclean;        /* the last run did not end in order */
+    bool rebooted; /* the machine has booted since the last run */
+    bool unclean;  /* the last run did not end in order */
     bool stopping;
-    bool released;       /* supervision was given up until the next `up` */
+    bool released; /* supervision was given up until the next `up` */
 
     struct ts_http *http;
     struct ts_engine *engine;
@@ -105,6 +118,7 @@ struct ts_daemon {
     struct ts_store *store;
     bool store_told; /* its failure has been alerted */
     struct ts_sender *sender;
+    struct ts_prober *prober;
     struct ts_control *control;
 
     struct ts_super *super;
@@ -119,7 +133,9 @@ struct ts_daemon {
     ts_wall window_end;
     bool stack_was_ready; /* the "stack is up" message of this start has gone out */
 
-    struct ts_watcher *watchers; /* control clients that follow: api_stream.c */
+    struct ts_stream *streams; /* control clients that follow something: api_stream.c */
+    struct ts_wait *waits;     /* … that wait for an operation's end: api_change.c */
+    struct ts_rescan *rescans;
 };
 
 /* --- engine_watch.c */
@@ -134,6 +150,9 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err);
 /* The project's containers as listed: makes, keeps and drops units. */
 bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
                          struct ts_error *err) TS_MUST_CHECK;
+/* Builds the supervisor's services anew from the units and the model. */
+bool ts_units_rebuild(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
+void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw);
 void ts_units_inspect(struct ts_unit *u);
 void ts_units_inspect_all(struct ts_daemon *d, bool after_gap);
 struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id);
@@ -155,12 +174,16 @@ void ts_perform_release_policy(struct ts_unit *u);
 void ts_watch_update(struct ts_unit *u);
 void ts_watch_stop(struct ts_unit *u);
 void ts_watch_engine_health(struct ts_unit *u);
+/* The probes' and signals' specs have changed. */
+void ts_watch_forget(struct ts_unit *u);
 
 /* --- memory.c */
 void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
                        const size_t *changed, size_t changed_count);
 /* The remembered state of a service, or a fresh one. */
 struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service);
+/* The restart policy that an earlier run took over. */
+void ts_memory_recall_policy(struct ts_unit *u);
 void ts_memory_mark(struct ts_daemon *d, const char *key, const char *value);
 void ts_memory_event(struct ts_daemon *d, const char *service, const char *event, const char *text);
 
@@ -185,13 +208,18 @@ void ts_api_stop(struct ts_daemon *d);
 /* A service changed: tells those who watch. */
 void ts_api_changed(void *ctx, size_t service);
 void ts_api_event(struct ts_daemon *d, const json_t *event);
+/* The project was listed anew, or could not be. */
+void ts_api_rescanned(struct ts_daemon *d, const struct ts_error *err);
+void ts_api_set_released(struct ts_daemon *d, bool released);
+/* The control groups of a new model. */
+void ts_api_regroup(struct ts_daemon *d);
 /* Once a turn: operations that wait for an end. */
 void ts_api_turn(struct ts_daemon *d);
 
 /* --- wire.c */
 struct ts_daemon *ts_daemon_new(const char *config_path, struct ts_model *take_model,
-                                struct ts_log *log, struct ts_loop *loop, struct ts_error *err)
-    TS_MUST_CHECK;
+                                struct ts_log *log, struct ts_loop *loop,
+                                struct ts_error *err) TS_MUST_CHECK;
 void ts_daemon_free(struct ts_daemon *d);
 bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 /* Reads the configuration anew; on failure nothing changes and *ret_errors (an array of text) says

@@ -36,6 +36,9 @@ int ts_platform_listen_fd(void);
 /* The system's log as a sink, or NULL when stderr is the right place (a terminal, a pipe). */
 ts_log_sink *ts_platform_log_sink(void);
 
+/* This process. */
+int64_t ts_platform_pid(void);
+
 /* The machine's name. */
 void ts_platform_host_name(char *out, size_t size);
 

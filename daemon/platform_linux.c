@@ -220,6 +220,11 @@ ts_log_sink *ts_platform_log_sink(void)
     return st.st_dev == dev && st.st_ino == ino ? journal_sink : NULL;
 }
 
+int64_t ts_platform_pid(void)
+{
+    return getpid();
+}
+
 void ts_platform_host_name(char *out, size_t size)
 {
     if (gethostname(out, size) != 0) {

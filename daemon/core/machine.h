@@ -261,6 +261,9 @@ bool ts_machine_watches(const struct ts_svc *s);
 void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
                      const struct ts_svc *s, ts_mono now, char *out, size_t size);
 
+/* Copies a detail, cut to fit between characters. */
+void ts_detail_copy(char dst[TS_DETAIL_MAX], const char *src);
+
 /* Names; never NULL. */
 const char *ts_phase_name(enum ts_phase p);
 const char *ts_why_name(enum ts_why w);

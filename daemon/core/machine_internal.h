@@ -33,6 +33,4 @@ const struct ts_probe_state *ts_step_dead_probe(const struct ts_step *st);
 const struct ts_probe_state *ts_step_blocking_probe(const struct ts_step *st);
 void ts_step_apply_probe(struct ts_step *st);
 
-void ts_detail_copy(char dst[TS_DETAIL_MAX], const char *src);
-
 #endif

@@ -1,4 +1,5 @@
 /* Channels, incidents and the queue; requests are in delivery.c. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,10 +101,13 @@ static struct channel *new_channel(struct ts_sender *s, const struct ts_channel_
 bool ts_sender_configure(struct ts_sender *s, const struct ts_model *model, struct ts_error *err)
 {
     struct channel *fresh[TS_MAX_CHANNELS] = {NULL};
+    size_t count = 0;
     for (size_t i = 0; i < model->channel_count; i++) {
-        fresh[i] = new_channel(s, &model->channels[i], err);
-        if (fresh[i] == NULL) {
-            for (size_t j = 0; j < i; j++) {
+        struct channel *ch = new_channel(s, &model->channels[i], err);
+        if (ch != NULL) {
+            fresh[count++] = ch;
+        } else if (!model->channels[i].optional || err->detail != ENOENT) {
+            for (size_t j = 0; j < count; j++) {
                 free_channel(fresh[j]);
             }
             return false;
@@ -113,7 +117,7 @@ bool ts_sender_configure(struct ts_sender *s, const struct ts_model *model, stru
         free_channel(s->channels[i]);
     }
     memcpy(s->channels, fresh, sizeof(fresh));
-    s->channel_count = model->channel_count;
+    s->channel_count = count;
     s->reminder_ms = model->reminder_ms;
     s->expiry_ms = model->alert_expiry_ms;
     return true;

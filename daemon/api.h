@@ -1,0 +1,32 @@
+/* Shared by the files of the control interface. */
+#ifndef TS_DAEMON_API_H
+#define TS_DAEMON_API_H
+
+#include "daemon.h"
+
+/* Adds a follower of the given kind; it goes with its client. */
+enum ts_stream_kind { TS_STREAM_STATUS, TS_STREAM_EVENTS };
+bool ts_stream_add(struct ts_daemon *d, struct ts_call *call, enum ts_stream_kind kind);
+void ts_streams_free(struct ts_daemon *d);
+/* Once a turn: tells the followers of the status what changed. */
+void ts_streams_turn(struct ts_daemon *d);
+void ts_streams_tell(struct ts_daemon *d, enum ts_stream_kind kind, json_t *value);
+
+void ts_api_follow_logs(void *ctx, struct ts_call *call, const json_t *parameters);
+
+void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_restart_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_hold_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_unhold_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_reset_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_release_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_reload_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *parameters);
+
+/* The service named by a parameter, or SIZE_MAX after the call was answered with an error. */
+size_t ts_api_service(struct ts_daemon *d, struct ts_call *call, const json_t *parameters);
+void ts_api_failed(struct ts_call *call, const struct ts_error *err);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * What the machine must remember <-> the store. Monotonic times become wall times on the way out
+ * and back: a back-off that was to last a minute still does after the daemon was killed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "daemon.h"
+
+static ts_wall to_wall(struct ts_daemon *d, ts_mono t)
+{
+    return (ts_wall){ts_loop_wall(d->loop).ms + ts_mono_diff(ts_loop_now(d->loop), t)};
+}
+
+static ts_mono to_mono(struct ts_daemon *d, ts_wall t)
+{
+    return (ts_mono){ts_loop_now(d->loop).ms + (t.ms - ts_loop_wall(d->loop).ms)};
+}
+
+/* A clock that was set cannot put a remembered restart into the future, nor a back-off far off. */
+static ts_mono past_mono(struct ts_daemon *d, ts_wall t)
+{
+    return ts_mono_min(to_mono(d, t), ts_loop_now(d->loop));
+}
+
+static void store_failed(struct ts_daemon *d, const char *text)
+{
+    if (!d->store_told) {
+        d->store_told = true;
+        TS_LOG(d->log, TS_MSG_STORE_FAILED, TS_NO_FIELDS, "%s; supervision goes on, from memory",
+               text);
+        ts_notice_store(d, false, text);
+    }
+}
+
+static void store_works(struct ts_daemon *d)
+{
+    if (d->store_told) {
+        d->store_told = false;
+        TS_LOG(d->log, TS_MSG_STORE_OK, TS_NO_FIELDS, "the state file can be written again");
+        ts_notice_store(d, true, "");
+    }
+}
+
+static const char *intent_of(const struct ts_svc *s)
+{
+    switch (s->op) {
+    case TS_OP_START: return "start";
+    case TS_OP_STOP: return s->restart_after_stop ? "restart" : "stop";
+    case TS_OP_NONE: return "";
+    }
+    return "";
+}
+
+static bool save(struct ts_daemon *d, size_t i, struct ts_error *err)
+{
+    const struct ts_svc *s = ts_super_state(d->super, i);
+    const struct ts_unit *u = d->units[i];
+    struct ts_store_service row = {
+        .wanted = (int)s->wanted,
+        .held = s->held,
+        .latch_blocks = s->latch_blocks,
+        .backoff_step = s->backoff_step,
+        .backoff_until = to_wall(d, s->backoff_until),
+        .restarts_total = s->restarts_total,
+        .login_failures = s->login_failures,
+        .policy_retries = u->old_retries,
+    };
+    ts_copy_cut(row.name, sizeof(row.name), u->service);
+    ts_copy_cut(row.container_id, sizeof(row.container_id), u->id);
+    ts_copy_cut(row.hold_why, sizeof(row.hold_why), ts_why_name(s->hold_why));
+    if (s->latch != TS_WHY_NONE) {
+        ts_copy_cut(row.latch, sizeof(row.latch), ts_why_name(s->latch));
+        ts_copy_cut(row.detail, sizeof(row.detail), s->detail);
+    }
+    ts_copy_cut(row.intent, sizeof(row.intent), intent_of(s));
+    ts_copy_cut(row.policy_name, sizeof(row.policy_name), u->old_policy);
+    for (uint32_t r = 0; r < s->restart_count && r < TS_STORE_RESTARTS_MAX; r++) {
+        row.restarts[row.restart_count++] = to_wall(d, s->restarts[r]);
+    }
+    return ts_store_service_save(d->store, &row, err);
+}
+
+static void describe(struct ts_daemon *d, const struct ts_transition *t, char *out, size_t size)
+{
+    const struct ts_svc *s = ts_super_state(d->super, t->service);
+    (void)snprintf(out, size, "%s: %s%s%s (%s%s%s)", d->units[t->service]->service,
+                   t->from == t->to ? "still " : ts_phase_name(t->from),
+                   t->from == t->to ? "" : " -> ", ts_phase_name(t->to), ts_why_text(t->why),
+                   s->detail[0] != '\0' ? ": " : "", s->detail);
+}
+
+static void tell_transition(struct ts_daemon *d, const struct ts_transition *t, const char *text,
+                            int64_t id)
+{
+    const char *service = d->units[t->service]->service;
+    char when[TS_WALL_TEXT];
+    TS_LOG(d->log, TS_MSG_SERVICE_STATE,
+           TS_FIELDS(TS_STR("service", service), TS_STR("state_from", ts_phase_name(t->from)),
+                     TS_STR("state_to", ts_phase_name(t->to)),
+                     TS_STR("reason", ts_why_name(t->why)),
+                     TS_STR("container_id", d->units[t->service]->id)),
+           "%s", text);
+    ts_wall_format(ts_loop_wall(d->loop), when);
+    json_t *event = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id,
+                              "at", when, "service", service, "event", "service.state",
+                              "state_from", ts_phase_name(t->from), "state_to",
+                              ts_phase_name(t->to), "reason", ts_why_name(t->why), "text", text);
+    ts_api_event(d, event);
+    json_decref(event);
+}
+
+static bool add_history(struct ts_daemon *d, const struct ts_transition *t, const char *text,
+                        int64_t *ret_id, struct ts_error *err)
+{
+    struct ts_store_event event = {
+        .at = ts_loop_wall(d->loop),
+        .service = d->units[t->service]->service,
+        .event = "service.state",
+        .state_from = ts_phase_name(t->from),
+        .state_to = ts_phase_name(t->to),
+        .reason = ts_why_name(t->why),
+        .text = text,
+    };
+    return ts_store_history_add(d->store, &event, ret_id, err);
+}
+
+void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
+                       const size_t *changed, size_t changed_count)
+{
+    struct ts_daemon *d = ctx;
+    struct ts_error err;
+    char text[400];
+    bool ok = ts_store_begin(d->store, &err);
+    for (size_t i = 0; ok && i < changed_count; i++) {
+        ok = save(d, changed[i], &err);
+    }
+    for (size_t i = 0; i < transition_count; i++) {
+        int64_t id = 0;
+        describe(d, &transitions[i], text, sizeof(text));
+        ok = ok && add_history(d, &transitions[i], text, &id, &err);
+        tell_transition(d, &transitions[i], text, id);
+    }
+    ok = ok && ts_store_commit(d->store, &err);
+    if (ok) {
+        store_works(d);
+    } else {
+        ts_store_rollback(d->store);
+        store_failed(d, err.msg);
+    }
+}
+
+static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, struct ts_svc *s)
+{
+    ts_mono now = ts_loop_now(d->loop);
+    s->wanted = row->wanted == 1   ? TS_WANTED_UP
+                : row->wanted == 2 ? TS_WANTED_DOWN
+                                   : TS_WANTED_NONE;
+    s->held = row->held;
+    s->hold_why = ts_why_from_name(row->hold_why);
+    s->latch = ts_why_from_name(row->latch);
+    s->latch_blocks = row->latch_blocks;
+    ts_detail_copy(s->detail, row->detail);
+    s->backoff_step = row->backoff_step;
+    s->backoff_until = to_mono(d, row->backoff_until);
+    const struct ts_svc_spec *spec = ts_model_find(d->model, row->name);
+    int64_t longest = spec != NULL ? spec->backoff_max_ms : d->model->defaults.backoff_max_ms;
+    s->backoff_until = ts_mono_min(s->backoff_until, ts_mono_add(now, 2 * longest));
+    s->restarts_total = row->restarts_total;
+    s->login_failures = row->login_failures;
+    for (uint32_t i = 0; i < row->restart_count && i < TS_MAX_RESTARTS; i++) {
+        s->restarts[s->restart_count++] = past_mono(d, row->restarts[i]);
+    }
+}
+
+struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service)
+{
+    struct ts_svc s = ts_machine_init(ts_loop_now(d->loop));
+    struct ts_store_service row;
+    struct ts_error err;
+    if (ts_store_service_load(d->store, service, &row, &err)) {
+        recall_row(d, &row, &s);
+    } else if (err.code != TS_E_NOT_FOUND) {
+        store_failed(d, err.msg);
+    }
+    return s;
+}
+
+void ts_memory_recall_policy(struct ts_unit *u)
+{
+    struct ts_store_service row;
+    struct ts_error err;
+    if (ts_store_service_load(u->daemon->store, u->service, &row, &err)) {
+        ts_copy_cut(u->old_policy, sizeof(u->old_policy), row.policy_name);
+        u->old_retries = row.policy_retries;
+    }
+}
+
+void ts_memory_mark(struct ts_daemon *d, const char *key, const char *value)
+{
+    struct ts_error err;
+    if (!ts_store_meta_set(d->store, key, value, &err)) {
+        store_failed(d, err.msg);
+    }
+}
+
+void ts_memory_event(struct ts_daemon *d, const char *service, const char *event, const char *text)
+{
+    struct ts_store_event row = {.at = ts_loop_wall(d->loop),
+                                 .service = service,
+                                 .event = event,
+                                 .state_from = "",
+                                 .state_to = "",
+                                 .reason = "",
+                                 .text = text};
+    struct ts_error err;
+    int64_t id = 0;
+    char when[TS_WALL_TEXT];
+    if (!ts_store_history_add(d->store, &row, &id, &err)) {
+        store_failed(d, err.msg);
+    }
+    ts_wall_format(row.at, when);
+    json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "at",
+                          when, "service", service, "event", event, "state_from", "", "state_to",
+                          "", "reason", "", "text", text);
+    ts_api_event(d, o);
+    json_decref(o);
+}

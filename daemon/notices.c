@@ -1,0 +1,286 @@
+/* Notices of the machine become alerts: what was seen, since when, what comes next. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "daemon.h"
+
+static void fill_common(struct ts_daemon *d, struct ts_alert *a)
+{
+    ts_copy_cut(a->host, sizeof(a->host), d->host);
+    ts_copy_cut(a->project, sizeof(a->project), d->model->project);
+    a->at = ts_loop_wall(d->loop);
+    if (a->since.ms == 0) {
+        a->since = a->at;
+    }
+}
+
+static void post(struct ts_daemon *d, struct ts_alert *a)
+{
+    fill_common(d, a);
+    (void)ts_sender_post(d->sender, a);
+}
+
+/* X: notice -> what kind of alert, how bad, what its title says behind the service's name */
+static const struct notice_row {
+    enum ts_alert_kind kind;
+    enum ts_severity severity;
+    bool urgent;
+    bool shows_attempt;
+    const char *title;
+} rows[TS_NOTICE_COUNT] = {
+    [TS_NOTICE_DOWN] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, false, true, "died"},
+    [TS_NOTICE_NOT_READY] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, false, false, "is not ready"},
+    [TS_NOTICE_RESTARTING] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, false, true,
+                              "does not answer and is restarted"},
+    [TS_NOTICE_FAILED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, false, false, "has failed"},
+    [TS_NOTICE_BLOCKED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, true, false,
+                           "is blocked by the safety rules"},
+    [TS_NOTICE_TWOFA] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, true, false,
+                         "waits for the second login factor"},
+    [TS_NOTICE_MANUAL_STOP] = {TS_ALERT_INFO, TS_SEVERITY_WARNING, false, false,
+                               "was stopped by hand"},
+    [TS_NOTICE_STOP_FAILED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, false, false,
+                               "cannot be stopped"},
+    [TS_NOTICE_SESSION_CLASH] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, false, false,
+                                 "lost its session to another login"},
+    [TS_NOTICE_MISSING] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, false, false,
+                           "has no container any more"},
+    [TS_NOTICE_READY] = {TS_ALERT_RESOLVED, TS_SEVERITY_OK, false, false, "is ready again"},
+    [TS_NOTICE_STOPPED] = {TS_ALERT_RESOLVED, TS_SEVERITY_OK, false, false, "was stopped as asked"},
+};
+
+/* What was observed. */
+static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s, enum ts_notice notice,
+                     char *out, size_t size)
+{
+    char probe[400] = "";
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        const struct ts_probe_state *p = &s->probes[i];
+        if (s->running && !ts_probe_reason_ready(p->reason)) {
+            (void)snprintf(probe, sizeof(probe), " Probe %s: %s%s%.100s.", spec->probes[i].name,
+                           ts_probe_reason_text(p->reason), p->detail[0] != '\0' ? ": " : "",
+                           p->detail);
+            break;
+        }
+    }
+    if (notice == TS_NOTICE_READY || notice == TS_NOTICE_STOPPED) {
+        (void)snprintf(out, size, "%s.", ts_why_text(s->why));
+    } else if (notice == TS_NOTICE_SESSION_CLASH) {
+        (void)snprintf(out, size, "The gateway's log: another login with the same user took over.");
+    } else {
+        enum ts_why why =
+            notice == TS_NOTICE_FAILED || notice == TS_NOTICE_BLOCKED ? s->latch : s->why;
+        (void)snprintf(out, size, "%s%s%s.%s", ts_why_text(why), s->detail[0] != '\0' ? ": " : "",
+                       s->detail, probe);
+    }
+}
+
+/* What a person can do about a failure that the daemon will not mend. */
+static const char *cure(enum ts_why why)
+{
+    switch (why) {
+    case TS_WHY_LOGIN_FAILED:
+        return "Stopped to protect the account. Check IBKR_USERNAME and IBKR_PASSWORD, then: ";
+    case TS_WHY_LOCKED_OUT:
+        return "Stopped. Wait until IB unlocks the account (its log says how long), then: ";
+    case TS_WHY_FATAL_CONFIG: return "Stopped. Mend its configuration (see its log), then: ";
+    case TS_WHY_BUDGET: return "No more restarts. Look at its log, mend the cause, then: ";
+    case TS_WHY_INTERLOCK: return "It will not be started. Set it to dry-run and paper, then: ";
+    case TS_WHY_LIVE_ACCOUNT: return "It was stopped. Log the gateway in to paper, then: ";
+    default: return "Mend the cause, then: ";
+    }
+}
+
+static void next_step(struct ts_daemon *d, size_t i, enum ts_notice notice, char *out, size_t size)
+{
+    const struct ts_svc *s = ts_super_state(d->super, i);
+    const struct ts_svc_spec *spec = ts_super_spec(d->super, i);
+    switch (notice) {
+    case TS_NOTICE_FAILED:
+    case TS_NOTICE_BLOCKED:
+        (void)snprintf(out, size, "%stradestackctl reset %s", cure(s->latch), spec->name);
+        break;
+    case TS_NOTICE_DOWN:
+        if (s->phase == TS_PHASE_BACKOFF) {
+            ts_machine_next(spec, ts_super_env(d->super, i), s, ts_loop_now(d->loop), out, size);
+        } else {
+            (void)snprintf(out, size, "It is being started again.");
+        }
+        break;
+    case TS_NOTICE_RESTARTING: (void)snprintf(out, size, "It is stopped and started again."); break;
+    case TS_NOTICE_TWOFA:
+        (void)snprintf(out, size, "Confirm the login on the phone. No restart meanwhile.");
+        break;
+    case TS_NOTICE_MANUAL_STOP:
+        (void)snprintf(out, size, "It is left stopped. To start it: tradestackctl start %s",
+                       spec->name);
+        break;
+    case TS_NOTICE_MISSING:
+        (void)snprintf(out, size, "Create it again: tradestackctl up --file docker-compose.yml");
+        break;
+    case TS_NOTICE_STOP_FAILED:
+        (void)snprintf(out, size, "It is tried again. Look at the engine's log.");
+        break;
+    case TS_NOTICE_SESSION_CLASH:
+        (void)snprintf(out, size, "Log the other session out; two sessions fight for ever.");
+        break;
+    case TS_NOTICE_NOT_READY:
+        ts_machine_next(spec, ts_super_env(d->super, i), s, ts_loop_now(d->loop), out, size);
+        break;
+    case TS_NOTICE_READY:
+    case TS_NOTICE_STOPPED:
+    case TS_NOTICE_COUNT: out[0] = '\0'; break;
+    }
+}
+
+static const char *incident_of(enum ts_notice notice)
+{
+    switch (notice) {
+    case TS_NOTICE_TWOFA: return "2fa";
+    case TS_NOTICE_SESSION_CLASH: return "session";
+    default: return "health";
+    }
+}
+
+static void log_notice(struct ts_daemon *d, const char *service, enum ts_notice notice,
+                       const struct ts_alert *a)
+{
+    enum ts_msg msg = notice == TS_NOTICE_FAILED        ? TS_MSG_SERVICE_FAILED
+                      : notice == TS_NOTICE_BLOCKED     ? TS_MSG_SERVICE_BLOCKED
+                      : notice == TS_NOTICE_MANUAL_STOP ? TS_MSG_MANUAL_STOP
+                                                        : TS_MSG_DEBUG;
+    TS_LOG(d->log, msg,
+           TS_FIELDS(TS_STR("service", service), TS_STR("notice", ts_notice_name(notice))),
+           "%s. %s %s", a->title, a->what, a->doing);
+}
+
+static void close_incident(struct ts_daemon *d, const char *service, const char *incident)
+{
+    struct ts_alert a = {.kind = TS_ALERT_RESOLVED, .severity = TS_SEVERITY_OK};
+    (void)snprintf(a.key, sizeof(a.key), "%s/%s", service, incident);
+    (void)snprintf(a.title, sizeof(a.title), "%s is ready again", service);
+    ts_copy_cut(a.service, sizeof(a.service), service);
+    post(d, &a);
+}
+
+void ts_notice_send(void *ctx, size_t service, enum ts_notice notice)
+{
+    struct ts_daemon *d = ctx;
+    const struct ts_svc *s = ts_super_state(d->super, service);
+    const struct ts_svc_spec *spec = ts_super_spec(d->super, service);
+    const struct notice_row *row = &rows[notice];
+    struct ts_alert a = {.kind = row->kind, .severity = row->severity, .urgent = row->urgent};
+    ts_copy_cut(a.service, sizeof(a.service), spec->name);
+    (void)snprintf(a.key, sizeof(a.key), "%s/%s", spec->name, incident_of(notice));
+    (void)snprintf(a.title, sizeof(a.title), "%s %s", spec->name, row->title);
+    describe(spec, s, notice, a.what, sizeof(a.what));
+    next_step(d, service, notice, a.doing, sizeof(a.doing));
+    if (notice == TS_NOTICE_NOT_READY) {
+        a.since =
+            (ts_wall){ts_loop_wall(d->loop).ms - ts_mono_diff(s->entered_at, ts_loop_now(d->loop))};
+    }
+    if (row->shows_attempt) {
+        a.attempt = ts_machine_attempts(spec, s, ts_loop_now(d->loop));
+        a.attempts_max = spec->budget;
+    }
+    log_notice(d, spec->name, notice, &a);
+    post(d, &a);
+    if (notice == TS_NOTICE_READY) {
+        close_incident(d, spec->name, "2fa");
+        close_incident(d, spec->name, "session");
+    }
+}
+
+void ts_notice_engine(struct ts_daemon *d, bool up)
+{
+    struct ts_alert a = {.key = "engine",
+                         .kind = up ? TS_ALERT_RESOLVED : TS_ALERT_OPEN,
+                         .severity = up ? TS_SEVERITY_OK : TS_SEVERITY_CRITICAL};
+    (void)snprintf(a.title, sizeof(a.title), "the container engine %s",
+                   up ? "answers again" : "does not answer");
+    if (!up) {
+        a.since = d->link.since;
+        ts_copy_cut(a.what, sizeof(a.what), d->link.detail);
+        (void)snprintf(a.doing, sizeof(a.doing),
+                       "The services are left as they are and still probed; it is tried again.");
+    }
+    post(d, &a);
+}
+
+void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail)
+{
+    struct ts_alert a = {.key = "store",
+                         .kind = ok ? TS_ALERT_RESOLVED : TS_ALERT_OPEN,
+                         .severity = ok ? TS_SEVERITY_OK : TS_SEVERITY_CRITICAL};
+    (void)snprintf(a.title, sizeof(a.title), "the state file %s",
+                   ok ? "can be written again" : "cannot be written");
+    ts_copy_cut(a.what, sizeof(a.what), detail);
+    if (!ok) {
+        (void)snprintf(a.doing, sizeof(a.doing),
+                       "Supervision goes on from memory. Make room or mend rights in %.200s.",
+                       d->model->state_dir);
+    }
+    post(d, &a);
+}
+
+/* All that is wanted up is ready. False also when nothing is wanted. */
+static bool all_ready(struct ts_daemon *d, char *list, size_t size)
+{
+    bool any = false;
+    size_t used = 0;
+    for (size_t i = 0; i < d->unit_count; i++) {
+        const struct ts_svc *s = ts_super_state(d->super, i);
+        if (s->wanted != TS_WANTED_UP || s->held) {
+            continue;
+        }
+        if (s->phase != TS_PHASE_READY) {
+            return false;
+        }
+        int n = snprintf(list + used, size - used, "%s%s", any ? ", " : "", d->units[i]->service);
+        used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;
+        any = true;
+    }
+    return any;
+}
+
+void ts_notice_stack(struct ts_daemon *d)
+{
+    char list[400] = "";
+    char span[TS_SPAN_TEXT];
+    if (d->stack_was_ready || !all_ready(d, list, sizeof(list))) {
+        return;
+    }
+    d->stack_was_ready = true;
+    ts_span_format(ts_mono_diff(d->started_mono, ts_loop_now(d->loop)), span);
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_OK};
+    (void)snprintf(a.title, sizeof(a.title), "the stack is up%s",
+                   d->rebooted && d->unclean ? " after an unexpected reboot (power cut?)"
+                   : d->rebooted             ? " after a reboot"
+                   : d->unclean              ? " after the daemon ended unexpectedly"
+                                             : "");
+    (void)snprintf(a.what, sizeof(a.what),
+                   "Ready: %s. %s after the daemon's start. Dry-run and paper were checked.", list,
+                   span);
+    ts_memory_event(d, "", "stack.ready", a.what);
+    post(d, &a);
+}
+
+bool ts_notice_test(struct ts_daemon *d, const char *channel, size_t *ret_queued,
+                    struct ts_error *err)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_OK};
+    (void)snprintf(a.title, sizeof(a.title), "test alert");
+    (void)snprintf(a.what, sizeof(a.what), "Sent by `tradestackctl alert test`: alerts arrive.");
+    fill_common(d, &a);
+    if (ts_sender_channel_count(d->sender) == 0) {
+        return ts_error_set(err, TS_E_NOT_FOUND,
+                            "no alert channel is configured; see [channel …] in tradestackd.conf");
+    }
+    *ret_queued = channel[0] == '\0' ? ts_sender_post(d->sender, &a)
+                                     : ts_sender_post_to(d->sender, &a, channel);
+    if (*ret_queued == SIZE_MAX) {
+        return ts_error_set(err, TS_E_NOT_FOUND, "there is no alert channel %.60s", channel);
+    }
+    return true;
+}

@@ -1,0 +1,289 @@
+/* The project's services and their containers: which there are, and what an inspect says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "daemon.h"
+
+static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
+                         const struct ts_error *err);
+
+void ts_unit_post(struct ts_unit *u, const struct ts_obs *obs)
+{
+    ts_super_post(u->daemon->super, u->index, obs);
+    ts_daemon_kick(u->daemon);
+}
+
+struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        if (d->units[i]->id[0] != '\0' && strcmp(d->units[i]->id, id) == 0) {
+            return d->units[i];
+        }
+    }
+    return NULL;
+}
+
+static struct ts_unit *by_service(struct ts_daemon *d, const char *service)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        if (strcmp(d->units[i]->service, service) == 0) {
+            return d->units[i];
+        }
+    }
+    return NULL;
+}
+
+static void free_unit(struct ts_unit *u)
+{
+    ts_watch_stop(u);
+    ts_watch_forget(u);
+    ts_engine_cancel(u->inspecting);
+    ts_engine_cancel(u->acting);
+    ts_timer_free(u->log_retry);
+    free(u);
+}
+
+void ts_units_free(struct ts_daemon *d)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        free_unit(d->units[i]);
+    }
+    free(d->units);
+    d->units = NULL;
+    d->unit_count = 0;
+}
+
+static struct ts_unit *add_unit(struct ts_daemon *d, const char *service)
+{
+    struct ts_unit **units = realloc(d->units, (d->unit_count + 1) * sizeof(*units));
+    struct ts_unit *u = calloc(1, sizeof(*u));
+    if (units != NULL) {
+        d->units = units;
+    }
+    if (units == NULL || u == NULL) {
+        free(u);
+        return NULL;
+    }
+    u->daemon = d;
+    u->index = d->unit_count;
+    ts_copy_cut(u->service, sizeof(u->service), service);
+    d->units[d->unit_count++] = u;
+    ts_memory_recall_policy(u);
+    return u;
+}
+
+/* The service's settings: its own section or the defaults, its dependencies from the engine. */
+static void spec_of(const struct ts_daemon *d, const struct ts_unit *u, struct ts_svc_spec *ret)
+{
+    const struct ts_svc_spec *own = ts_model_find(d->model, u->service);
+    *ret = own != NULL ? *own : d->model->defaults;
+    ts_copy_cut(ret->name, sizeof(ret->name), u->service);
+    if (!u->known) {
+        return;
+    }
+    ret->dep_count = 0;
+    for (size_t i = 0; i < u->container.dep_count && ret->dep_count < TS_MAX_DEPS; i++) {
+        const struct ts_container_dep *dep = &u->container.deps[i];
+        ts_copy_cut(ret->deps[ret->dep_count], TS_NAME_MAX, dep->service);
+        ret->dep_restart[ret->dep_count] = dep->restart;
+        ret->dep_count++;
+    }
+}
+
+bool ts_units_rebuild(struct ts_daemon *d, struct ts_error *err)
+{
+    size_t n = d->unit_count;
+    struct ts_svc_spec *specs = calloc(n + 1, sizeof(*specs));
+    struct ts_svc *initial = calloc(n + 1, sizeof(*initial));
+    bool ok = specs != NULL && initial != NULL;
+    for (size_t i = 0; ok && i < n; i++) {
+        spec_of(d, d->units[i], &specs[i]);
+        if (ts_super_find(d->super, specs[i].name) == SIZE_MAX) {
+            initial[i] = ts_memory_recall(d, specs[i].name);
+        }
+    }
+    ok = ok ? ts_super_set_services(d->super, specs, n, initial, ts_loop_now(d->loop), err)
+            : ts_error_nomem(err);
+    free(specs);
+    free(initial);
+    return ok;
+}
+
+/* The container that stands for a service: not a one-off, the lowest number. */
+static const struct ts_container_ref *best_ref(const struct ts_container_ref *list, size_t count,
+                                               const char *service)
+{
+    const struct ts_container_ref *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].oneoff && strcmp(list[i].service, service) == 0 &&
+            (best == NULL || list[i].number < best->number)) {
+            best = &list[i];
+        }
+    }
+    return best;
+}
+
+/* Services that the store says are to be up, though the engine has no container of them. */
+static bool add_remembered(struct ts_daemon *d, bool *ret_added)
+{
+    for (size_t i = 0; i < d->model->service_count; i++) {
+        const char *name = d->model->services[i].name;
+        if (by_service(d, name) == NULL && ts_memory_recall(d, name).wanted == TS_WANTED_UP) {
+            if (add_unit(d, name) == NULL) {
+                return false;
+            }
+            *ret_added = true;
+        }
+    }
+    return true;
+}
+
+bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
+                         struct ts_error *err)
+{
+    bool added = false;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].oneoff || list[i].service[0] == '\0' || by_service(d, list[i].service)) {
+            continue;
+        }
+        if (add_unit(d, list[i].service) == NULL) {
+            return ts_error_nomem(err);
+        }
+        added = true;
+    }
+    if (!add_remembered(d, &added)) {
+        return ts_error_nomem(err);
+    }
+    for (size_t i = 0; i < d->unit_count; i++) {
+        struct ts_unit *u = d->units[i];
+        const struct ts_container_ref *ref = best_ref(list, count, u->service);
+        (void)snprintf(u->id, sizeof(u->id), "%s", ref == NULL ? "" : ref->id);
+    }
+    return !added || ts_units_rebuild(d, err);
+}
+
+static void post_absent(struct ts_unit *u)
+{
+    u->id[0] = '\0';
+    ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .after_gap = u->after_gap});
+    u->after_gap = false;
+}
+
+void ts_units_inspect(struct ts_unit *u)
+{
+    struct ts_error err;
+    if (u->id[0] == '\0') {
+        post_absent(u);
+        return;
+    }
+    if (u->inspecting != NULL) {
+        u->inspect_again = true;
+        return;
+    }
+    u->inspect_again = false;
+    u->inspect_epoch = u->epoch;
+    u->inspecting = ts_container_inspect(u->daemon->engine, u->id, on_inspected, u, &err);
+}
+
+void ts_units_inspect_all(struct ts_daemon *d, bool after_gap)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        d->units[i]->after_gap = d->units[i]->after_gap || after_gap;
+        ts_units_inspect(d->units[i]);
+    }
+}
+
+static bool same_deps(const struct ts_unit *u, const struct ts_container *c)
+{
+    if (!u->known || u->container.dep_count != c->dep_count) {
+        return false;
+    }
+    for (size_t i = 0; i < c->dep_count; i++) {
+        if (strcmp(u->container.deps[i].service, c->deps[i].service) != 0 ||
+            u->container.deps[i].restart != c->deps[i].restart) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A container that runs without our having started it is judged like a start. */
+static void judge_running(struct ts_unit *u, json_t *raw)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_start_verdict v = ts_perform_judge(d, ts_super_spec(d->super, u->index), raw);
+    if (!v.allowed) {
+        struct ts_obs trip = {.kind = TS_OBS_TRIP, .why = v.why};
+        ts_copy_cut(trip.detail, sizeof(trip.detail), v.text);
+        ts_unit_post(u, &trip);
+    }
+}
+
+void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_error err;
+    bool running = c->status == TS_CONTAINER_RUNNING || c->status == TS_CONTAINER_PAUSED;
+    bool new_container = u->known && strcmp(u->container.id, c->id) != 0;
+    bool new_run = u->known && u->container.started_at.ms != c->started_at.ms;
+    bool first = !u->known;
+    bool deps_changed = !same_deps(u, c);
+    u->container = *c;
+    u->known = true;
+    if (deps_changed && !ts_units_rebuild(d, &err)) {
+        TS_LOG(d->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
+               "%s: %s", u->service, err.msg);
+    }
+    if (first) {
+        TS_LOG(d->log, TS_MSG_ADOPTED,
+               TS_FIELDS(TS_STR("service", u->service), TS_STR("container", c->name),
+                         TS_STR("container_id", c->id)),
+               "%s: supervised as container %s (%s)", u->service, c->name,
+               ts_container_status_name(c->status));
+    }
+    if (running && (first || new_run || new_container)) {
+        judge_running(u, raw);
+    }
+    struct ts_obs obs = {
+        .kind = TS_OBS_CONTAINER,
+        .exists = c->status != TS_CONTAINER_REMOVING && c->status != TS_CONTAINER_DEAD,
+        .running = running,
+        .paused = c->status == TS_CONTAINER_PAUSED,
+        .oom = c->oom_killed,
+        .exit_code = (int)c->exit_code,
+        .after_gap = u->after_gap,
+        .new_run = new_run,
+        .new_container = new_container,
+    };
+    u->after_gap = false;
+    ts_unit_post(u, &obs);
+    ts_watch_engine_health(u);
+    ts_perform_take_policy(u);
+}
+
+static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
+                         const struct ts_error *err)
+{
+    struct ts_unit *u = ctx;
+    u->inspecting = NULL;
+    if (err != NULL && err->code == TS_E_NOT_FOUND) {
+        post_absent(u);
+        ts_engine_watch_resync(u->daemon);
+        return;
+    }
+    if (err != NULL) {
+        TS_LOG(u->daemon->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
+               "%s: inspect failed: %s", u->service, err->msg);
+        ts_engine_watch_resync(u->daemon); /* is it this container, or the engine? */
+        return;
+    }
+    bool stale = u->inspect_epoch != u->epoch;
+    if (!stale) {
+        ts_units_apply_inspect(u, c, raw);
+    }
+    if (stale || u->inspect_again) {
+        ts_units_inspect(u);
+    }
+}

@@ -1,0 +1,329 @@
+/* Probes and log followers of a running container; what they find becomes observations. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "daemon.h"
+
+#define LOG_TAIL     2000 /* lines of the past that a log probe looks at */
+#define LOG_RETRY_MS 1000
+
+/* --- where a probe goes */
+
+static const char *loopback_of(const char *host_ip)
+{
+    if (host_ip[0] == '\0' || strcmp(host_ip, "0.0.0.0") == 0) {
+        return "127.0.0.1";
+    }
+    return strcmp(host_ip, "::") == 0 ? "::1" : host_ip;
+}
+
+/* The published port for a container port; 0: the lowest published one. */
+static const struct ts_container_port *published(const struct ts_container *c, uint16_t port)
+{
+    const struct ts_container_port *best = NULL;
+    for (size_t i = 0; i < c->port_count; i++) {
+        const struct ts_container_port *p = &c->ports[i];
+        bool fits = strcmp(p->protocol, "tcp") == 0 && p->host_port != 0 &&
+                    (port == 0 || p->container_port == port);
+        bool better =
+            best == NULL || p->container_port < best->container_port ||
+            (p->container_port == best->container_port && strchr(p->host_ip, ':') == NULL);
+        if (fits && better) {
+            best = p;
+        }
+    }
+    return best;
+}
+
+static const char *own_address(const struct ts_container *c)
+{
+    for (size_t i = 0; i < c->network_count; i++) {
+        if (c->networks[i].ip[0] != '\0') {
+            return c->networks[i].ip;
+        }
+    }
+    return "";
+}
+
+static void find_target(const struct ts_unit *u, const struct ts_probe_spec *spec, char *host,
+                        uint16_t *port)
+{
+    const struct ts_container_port *p = published(&u->container, spec->port);
+    const char *ip = own_address(&u->container);
+    if (spec->host[0] != '\0') {
+        ts_copy_cut(host, TS_TEXT_MAX, spec->host);
+        *port = spec->port;
+    } else if (p != NULL) {
+        ts_copy_cut(host, TS_TEXT_MAX, loopback_of(p->host_ip));
+        *port = p->host_port;
+    } else {
+        /* A container on the host's own network has no address: it is the host's. */
+        ts_copy_cut(host, TS_TEXT_MAX, ip[0] != '\0' ? ip : "127.0.0.1");
+        *port = spec->port;
+    }
+}
+
+/* --- results */
+
+static void post_result(struct ts_unit *u, size_t index, enum ts_probe_reason reason,
+                        int64_t took_ms, const char *detail)
+{
+    struct ts_daemon *d = u->daemon;
+    const struct ts_svc *s = ts_super_state(d->super, u->index);
+    const struct ts_probe_state *before = &s->probes[index];
+    struct ts_obs obs = {
+        .kind = TS_OBS_PROBE, .probe = (uint32_t)index, .reason = reason, .took_ms = took_ms};
+    ts_copy_cut(obs.detail, sizeof(obs.detail), detail);
+    if (before->reason != reason) {
+        const struct ts_probe_spec *spec = &ts_super_spec(d->super, u->index)->probes[index];
+        TS_LOG(d->log, TS_MSG_PROBE,
+               TS_FIELDS(TS_STR("service", u->service), TS_STR("probe", spec->name),
+                         TS_STR("reason", ts_probe_reason_name(reason)),
+                         TS_I64("took_ms", took_ms)),
+               "%s: probe %s: %s%s%s", u->service, spec->name, ts_probe_reason_text(reason),
+               detail[0] != '\0' ? ": " : "", detail);
+    }
+    ts_unit_post(u, &obs);
+}
+
+/* A live account behind a paper stack: every guarded service stops, whatever it does. */
+static void trip_live_account(struct ts_unit *u, const struct ts_probe_result *result)
+{
+    struct ts_daemon *d = u->daemon;
+    bool was = d->live_account;
+    d->live_account = true;
+    (void)snprintf(d->live_text, sizeof(d->live_text), "%.40s serves account %.60s", u->service,
+                   result->accounts);
+    for (size_t i = 0; i < d->unit_count && !was; i++) {
+        if (ts_super_spec(d->super, i)->guarded) {
+            struct ts_obs trip = {.kind = TS_OBS_TRIP, .why = TS_WHY_LIVE_ACCOUNT};
+            ts_copy_cut(trip.detail, sizeof(trip.detail), d->live_text);
+            ts_unit_post(d->units[i], &trip);
+        }
+    }
+}
+
+static void on_result(void *ctx, const struct ts_probe_result *result)
+{
+    const struct ts_probe_ref *ref = ctx;
+    struct ts_unit *u = ref->unit;
+    if (result->reason == TS_PR_LIVE_ACCOUNT) {
+        trip_live_account(u, result);
+    } else if (result->reason == TS_PR_OK && result->accounts[0] != '\0') {
+        u->daemon->live_account = false;
+    }
+    post_result(u, ref->index, result->reason, result->took_ms, result->detail);
+}
+
+void ts_watch_engine_health(struct ts_unit *u)
+{
+    static const enum ts_probe_reason reasons[] = {
+        [TS_HEALTH_NONE] = TS_PR_OK,
+        [TS_HEALTH_STARTING] = TS_PR_STARTING,
+        [TS_HEALTH_HEALTHY] = TS_PR_OK,
+        [TS_HEALTH_UNHEALTHY] = TS_PR_UNHEALTHY,
+    };
+    const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
+    for (size_t i = 0; i < spec->probe_count && u->container.status == TS_CONTAINER_RUNNING; i++) {
+        if (spec->probes[i].kind == TS_PROBE_ENGINE) {
+            bool unhealthy = u->container.health == TS_HEALTH_UNHEALTHY;
+            post_result(u, i, reasons[u->container.health], 0,
+                        unhealthy ? u->container.health_output : "");
+        }
+    }
+}
+
+/* --- the log */
+
+static void on_log_line(void *ctx, const struct ts_log_line *line)
+{
+    struct ts_unit *u = ctx;
+    struct ts_daemon *d = u->daemon;
+    const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
+    if (line->time_nano > u->log_nano) {
+        u->log_nano = line->time_nano;
+    }
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        if (spec->probes[i].kind == TS_PROBE_LOG && u->probes[i] != NULL) {
+            ts_probe_feed(u->probes[i], line->text, line->len);
+        }
+    }
+    bool past = line->time_nano != 0 && line->time_nano / 1000000 < u->signals_from.ms;
+    for (size_t i = 0; i < spec->signal_count && !past; i++) {
+        if (u->signals[i] == NULL ||
+            ts_pattern_match(u->signals[i], line->text, line->len) != TS_MATCH_YES) {
+            continue;
+        }
+        enum ts_signal signal = spec->signals[i].signal;
+        struct ts_obs obs = {.kind = TS_OBS_SIGNAL, .signal = signal};
+        (void)snprintf(obs.detail, sizeof(obs.detail), "%.*s", (int)line->len, line->text);
+        ts_copy_cut(obs.detail, sizeof(obs.detail), obs.detail);
+        TS_LOG(d->log, TS_MSG_LOG_SIGNAL,
+               TS_FIELDS(TS_STR("service", u->service), TS_STR("signal", ts_signal_name(signal)),
+                         TS_STR("line", obs.detail)),
+               "%s: its log says: %s", u->service, ts_signal_text(signal));
+        ts_unit_post(u, &obs);
+        break; /* one line is one sign */
+    }
+}
+
+static void start_log(struct ts_unit *u);
+
+static void on_log_end(void *ctx, const struct ts_error *err)
+{
+    struct ts_unit *u = ctx;
+    (void)err; /* the container ended, or the engine is gone: both are noticed elsewhere */
+    ts_logs_stop(u->log);
+    u->log = NULL;
+    if (u->watching) {
+        ts_timer_after(u->log_retry, LOG_RETRY_MS);
+    }
+}
+
+static void on_log_retry(void *ctx)
+{
+    struct ts_unit *u = ctx;
+    if (u->watching && u->log == NULL) {
+        start_log(u);
+    }
+}
+
+static const struct ts_logs_handler log_handler = {on_log_line, on_log_end};
+
+static void start_log(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_error err;
+    struct ts_logs_options options = {
+        .id = u->id,
+        .tty = u->container.tty,
+        .follow = true,
+        .since_nano =
+            u->log_nano != 0 ? u->log_nano + 1 : (u->container.started_at.ms - 1) * 1000000,
+        .tail = LOG_TAIL,
+        .timestamps = true,
+    };
+    if (u->log_retry == NULL) {
+        u->log_retry = ts_timer_new(d->loop, on_log_retry, u, &err);
+        if (u->log_retry == NULL) {
+            return;
+        }
+    }
+    u->log = ts_logs_start(d->engine, &options, &log_handler, u, &err);
+    if (u->log == NULL) {
+        ts_timer_after(u->log_retry, LOG_RETRY_MS);
+    }
+}
+
+static bool wants_log(const struct ts_svc_spec *spec)
+{
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        if (spec->probes[i].kind == TS_PROBE_LOG) {
+            return true;
+        }
+    }
+    return spec->signal_count > 0;
+}
+
+/* --- starting and stopping */
+
+static void make_probes(struct ts_unit *u, const struct ts_svc_spec *spec)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_error err;
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        if (u->probes[i] == NULL && spec->probes[i].kind != TS_PROBE_ENGINE) {
+            u->refs[i].unit = u;
+            u->refs[i].index = i;
+            u->probes[i] = ts_probe_new(d->prober, &spec->probes[i], on_result, &u->refs[i], &err);
+        }
+    }
+    for (size_t i = 0; i < spec->signal_count; i++) {
+        if (u->signals[i] == NULL) {
+            u->signals[i] = ts_pattern_new(spec->signals[i].pattern, &err);
+        }
+    }
+}
+
+static void start_probes(struct ts_unit *u, const struct ts_svc_spec *spec, bool new_run)
+{
+    u->address[0] = '\0';
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        char host[TS_TEXT_MAX];
+        uint16_t port;
+        if (u->probes[i] == NULL) {
+            continue;
+        }
+        find_target(u, &spec->probes[i], host, &port);
+        bool moved = strcmp(host, u->hosts[i]) != 0 || port != u->ports[i];
+        if (spec->probes[i].kind != TS_PROBE_LOG && u->address[0] == '\0') {
+            (void)snprintf(u->address, sizeof(u->address), "%.200s:%u", host, port);
+        }
+        if (new_run || moved || !ts_probe_running(u->probes[i])) {
+            ts_copy_cut(u->hosts[i], sizeof(u->hosts[i]), host);
+            u->ports[i] = port;
+            struct ts_probe_target target = {.host = u->hosts[i], .port = port};
+            ts_probe_start(u->probes[i], &target);
+        }
+    }
+}
+
+void ts_watch_stop(struct ts_unit *u)
+{
+    u->watching = false;
+    for (size_t i = 0; i < TS_MAX_PROBES; i++) {
+        if (u->probes[i] != NULL) {
+            ts_probe_stop(u->probes[i]);
+        }
+    }
+    ts_logs_stop(u->log);
+    u->log = NULL;
+    if (u->log_retry != NULL) {
+        ts_timer_stop(u->log_retry);
+    }
+}
+
+void ts_watch_forget(struct ts_unit *u)
+{
+    ts_watch_stop(u);
+    for (size_t i = 0; i < TS_MAX_PROBES; i++) {
+        ts_probe_free(u->probes[i]);
+        u->probes[i] = NULL;
+    }
+    for (size_t i = 0; i < TS_MAX_SIGNALS; i++) {
+        ts_pattern_free(u->signals[i]);
+        u->signals[i] = NULL;
+    }
+}
+
+void ts_watch_update(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
+    const struct ts_svc *s = ts_super_state(d->super, u->index);
+    bool running =
+        u->known && u->id[0] != '\0' &&
+        (u->container.status == TS_CONTAINER_RUNNING || u->container.status == TS_CONTAINER_PAUSED);
+    if (!ts_machine_watches(s) || !running) {
+        if (u->watching) {
+            ts_watch_stop(u);
+        }
+        return;
+    }
+    bool new_run = !u->watching || u->watched_run.ms != u->container.started_at.ms;
+    u->watching = true;
+    u->watched_run = u->container.started_at;
+    make_probes(u, spec);
+    start_probes(u, spec, new_run);
+    if (new_run && wants_log(spec)) {
+        ts_logs_stop(u->log);
+        u->log_nano = 0;
+        /* Signs from before this daemon watched are history; a run that we saw begin has none. */
+        u->signals_from =
+            d->started.ms > u->container.started_at.ms ? d->started : u->container.started_at;
+        u->signals_from.ms -= 1;
+        start_log(u);
+    }
+}
