@@ -169,6 +169,9 @@ void ts_notice_send(void *ctx, size_t service, enum ts_notice notice)
     struct ts_daemon *d = ctx;
     const struct ts_svc *s = ts_super_state(d->super, service);
     const struct ts_svc_spec *spec = ts_super_spec(d->super, service);
+    if ((unsigned)notice >= TS_NOTICE_COUNT) {
+        return;
+    }
     const struct notice_row *row = &rows[notice];
     struct ts_alert a = {.kind = row->kind, .severity = row->severity, .urgent = row->urgent};
     ts_copy_cut(a.service, sizeof(a.service), spec->name);
