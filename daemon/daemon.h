@@ -56,7 +56,7 @@ struct ts_unit {
     struct ts_engine_op *acting;
     uint32_t acting_id;  /* operation id of the machine */
     bool acting_starts;  /* else stops */
-    ts_mono acted_at;    /* end of our last action: its events may still be under way */
+    ts_mono acted_at[2]; /* end of our last stop [0] and start [1]: events may still come */
     uint32_t epoch;      /* grows with every begin and end of an action */
     bool policy_pending; /* a change of the engine's restart policy is under way */
     char old_policy[16]; /* what it was before we took it over; "" if it never was ours */

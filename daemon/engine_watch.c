@@ -158,11 +158,13 @@ static bool is_stop_signal(int signal)
     return signal == 15 || signal == 9 || signal == 2 || signal == 3;
 }
 
-static bool is_our_own(const struct ts_unit *u)
+/* Our starts make no kill and our stops no start, so each kind has its own time. */
+static bool is_our_own(const struct ts_unit *u, bool event_starts)
 {
     const struct ts_daemon *d = u->daemon;
-    return u->acting != NULL ||
-           (u->acted_at.ms != 0 && ts_mono_diff(u->acted_at, ts_loop_now(d->loop)) < OWN_EVENT_MS);
+    ts_mono at = u->acted_at[event_starts];
+    bool lately = at.ms != 0 && ts_mono_diff(at, ts_loop_now(d->loop)) < OWN_EVENT_MS;
+    return lately || (u->acting != NULL && u->acting_starts == event_starts);
 }
 
 static void on_event(void *ctx, const struct ts_engine_event *event)
@@ -178,10 +180,10 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
         }
         return;
     }
-    if (event->action == TS_EVENT_KILL && is_stop_signal(event->signal) && !is_our_own(u)) {
+    if (event->action == TS_EVENT_KILL && is_stop_signal(event->signal) && !is_our_own(u, false)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_STOP});
     }
-    if (event->action == TS_EVENT_START && !is_our_own(u)) {
+    if (event->action == TS_EVENT_START && !is_our_own(u, true)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_START});
     }
     if (event->action != TS_EVENT_KILL) {

@@ -11,7 +11,7 @@ static void finish(struct ts_unit *u, enum ts_op_result result, const char *deta
     ts_copy_cut(obs.detail, sizeof(obs.detail), detail);
     u->acting = NULL;
     u->epoch++;
-    u->acted_at = ts_loop_now(u->daemon->loop);
+    u->acted_at[u->acting_starts] = ts_loop_now(u->daemon->loop);
     ts_unit_post(u, &obs);
 }
 

@@ -362,7 +362,9 @@ static void perform(struct ts_super *sup)
 
 void ts_super_turn(struct ts_super *sup, ts_mono now)
 {
-    memset(sup->touched, 0, sup->count * sizeof(*sup->touched));
+    if (sup->count > 0) {
+        memset(sup->touched, 0, sup->count * sizeof(*sup->touched));
+    }
     sup->again = false;
     drain_queue(sup, now);
     int rounds = 0;
