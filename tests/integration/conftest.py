@@ -22,6 +22,10 @@ from harness import engine as engine_module
 from harness import stack as stack_module
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+# A sanitizer's finding ends the daemon, so that no test passes over it.
+os.environ.setdefault("ASAN_OPTIONS", "halt_on_error=1:abort_on_error=1:detect_leaks=1")
+os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 

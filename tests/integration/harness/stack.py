@@ -29,9 +29,8 @@ class Programs:
         else:
             build = repo / "build-asan" if (repo / "build-asan").is_dir() else repo / "build"
         programs = cls(build)
-        for program in (programs.tradestackd, programs.tradestackctl):
-            if not program.is_file():
-                raise AssertionError(f"{program} is missing: build it first (ninja -C {build})")
+        if not programs.tradestackd.is_file():
+            raise AssertionError(f"{programs.tradestackd} is missing: run ninja -C {build} first")
         return programs
 
     @property
@@ -190,6 +189,16 @@ class Daemon:
             raise AssertionError(f"while waiting for {what}: {error}\n{self.tail()}") from error
         shown = json.dumps(last, indent=1)
         raise AssertionError(f"no {what} within {deadline_s} s; last status:\n{shown}\n{self.tail()}")
+
+    def wait_ready(self, deadline_s=60, restarts=None):
+        """Waits until the whole stack is ready; restarts: {"gateway": 1}, at least so many."""
+
+        def reached(status):
+            return status["state"] == "ready" and all(
+                service(status, name)["restarts"] >= n for name, n in (restarts or {}).items()
+            )
+
+        return self.wait_for(reached, deadline_s, "ready stack")
 
     def wait_state(self, service, state, deadline_s=30):
         def reached(status):
