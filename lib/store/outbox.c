@@ -1,9 +1,9 @@
-/* Alerts that wait to be sent, and the incidents that they are about. */
+/* Alerts that wait to be sent. */
 #include "base/parse.h"
 #include "store/store_internal.h"
 
 bool ts_store_outbox_add(struct ts_store *s, const struct ts_store_letter *letter, int64_t *ret_id,
-                         struct ts_error *err)
+                         int64_t *ret_pruned, struct ts_error *err)
 {
     sqlite3_stmt *q = ts_store_query(s, Q_OUTBOX_ADD, err);
     if (q == NULL) {
@@ -12,18 +12,24 @@ bool ts_store_outbox_add(struct ts_store *s, const struct ts_store_letter *lette
     ts_store_bind(q, 1, letter->channel);
     ts_store_bind_int(q, 2, letter->created.ms);
     ts_store_bind_int(q, 3, letter->priority);
-    ts_store_bind(q, 4, letter->body);
+    ts_store_bind_int(q, 4, letter->severity);
+    ts_store_bind(q, 5, letter->body);
     if (!ts_store_run(s, q, err)) {
         return false;
     }
     *ret_id = sqlite3_last_insert_rowid(s->db);
-    q = ts_store_query(s, Q_OUTBOX_PRUNE, err);
-    if (q == NULL) {
-        return false;
+    *ret_pruned = 0;
+    /* The letter is safe; pruning can be made up for by the next one. */
+    struct ts_error ignored;
+    q = ts_store_query(s, Q_OUTBOX_PRUNE, &ignored);
+    if (q != NULL) {
+        ts_store_bind(q, 1, letter->channel);
+        ts_store_bind_int(q, 2, TS_STORE_OUTBOX_MAX);
+        if (ts_store_run(s, q, &ignored)) {
+            *ret_pruned = sqlite3_changes(s->db);
+        }
     }
-    ts_store_bind(q, 1, letter->channel);
-    ts_store_bind_int(q, 2, TS_STORE_OUTBOX_MAX);
-    return ts_store_run(s, q, err);
+    return true;
 }
 
 bool ts_store_outbox_remove(struct ts_store *s, int64_t id, struct ts_error *err)
@@ -36,11 +42,22 @@ bool ts_store_outbox_remove(struct ts_store *s, int64_t id, struct ts_error *err
     return ts_store_run(s, q, err);
 }
 
-bool ts_store_outbox_read(struct ts_store *s, const char *channel, uint32_t limit,
-                          void (*each)(void *ctx, const struct ts_store_letter *letter), void *ctx,
-                          struct ts_error *err)
+bool ts_store_outbox_remove_to(struct ts_store *s, const char *channel, int64_t id,
+                               struct ts_error *err)
 {
-    sqlite3_stmt *q = ts_store_query(s, Q_OUTBOX_READ, err);
+    sqlite3_stmt *q = ts_store_query(s, Q_OUTBOX_REMOVE_TO, err);
+    if (q == NULL) {
+        return false;
+    }
+    ts_store_bind(q, 1, channel);
+    ts_store_bind_int(q, 2, id);
+    return ts_store_run(s, q, err);
+}
+
+static bool read_letters(struct ts_store *s, enum ts_statement which, const char *channel,
+                         uint32_t limit, ts_store_letter_fn *each, void *ctx, struct ts_error *err)
+{
+    sqlite3_stmt *q = ts_store_query(s, which, err);
     if (q == NULL) {
         return false;
     }
@@ -52,7 +69,8 @@ bool ts_store_outbox_read(struct ts_store *s, const char *channel, uint32_t limi
             .id = sqlite3_column_int64(q, 0),
             .created = {sqlite3_column_int64(q, 2)},
             .priority = sqlite3_column_int(q, 3),
-            .body = ts_store_column_text(q, 4),
+            .severity = sqlite3_column_int(q, 4),
+            .body = ts_store_column_text(q, 5),
         };
         ts_store_column(q, 1, letter.channel, sizeof(letter.channel));
         each(ctx, &letter);
@@ -60,7 +78,19 @@ bool ts_store_outbox_read(struct ts_store *s, const char *channel, uint32_t limi
     return row == 0;
 }
 
-bool ts_store_outbox_count(struct ts_store *s, const char *channel, int64_t *ret,
+bool ts_store_outbox_read(struct ts_store *s, const char *channel, uint32_t limit,
+                          ts_store_letter_fn *each, void *ctx, struct ts_error *err)
+{
+    return read_letters(s, Q_OUTBOX_READ, channel, limit, each, ctx, err);
+}
+
+bool ts_store_outbox_pick(struct ts_store *s, const char *channel, uint32_t limit,
+                          ts_store_letter_fn *each, void *ctx, struct ts_error *err)
+{
+    return read_letters(s, Q_OUTBOX_PICK, channel, limit, each, ctx, err);
+}
+
+bool ts_store_outbox_count(struct ts_store *s, const char *channel, int64_t *ret, int64_t *ret_last,
                            struct ts_error *err)
 {
     sqlite3_stmt *q = ts_store_query(s, Q_OUTBOX_COUNT, err);
@@ -72,90 +102,21 @@ bool ts_store_outbox_count(struct ts_store *s, const char *channel, int64_t *ret
         return false;
     }
     *ret = sqlite3_column_int64(q, 0);
+    *ret_last = sqlite3_column_int64(q, 1);
     (void)sqlite3_reset(q);
     return true;
 }
 
-bool ts_store_incident_put(struct ts_store *s, const struct ts_store_incident *incident,
-                           struct ts_error *err)
+bool ts_store_outbox_expire(struct ts_store *s, ts_wall before, int64_t *ret, struct ts_error *err)
 {
-    sqlite3_stmt *q = ts_store_query(s, Q_INCIDENT_PUT, err);
+    sqlite3_stmt *q = ts_store_query(s, Q_OUTBOX_EXPIRE, err);
     if (q == NULL) {
         return false;
     }
-    ts_store_bind(q, 1, incident->key);
-    ts_store_bind_int(q, 2, incident->opened.ms);
-    ts_store_bind_int(q, 3, incident->told.ms);
-    ts_store_bind_int(q, 4, incident->severity);
-    return ts_store_run(s, q, err);
-}
-
-bool ts_store_incident_get(struct ts_store *s, const char *key, struct ts_store_incident *ret,
-                           struct ts_error *err)
-{
-    sqlite3_stmt *q = ts_store_query(s, Q_INCIDENT_GET, err);
-    if (q == NULL) {
+    ts_store_bind_int(q, 1, before.ms);
+    if (!ts_store_run(s, q, err)) {
         return false;
     }
-    ts_store_bind(q, 1, key);
-    int row = ts_store_step(s, q, err);
-    if (row == 0) {
-        return ts_error_set(err, TS_E_NOT_FOUND, "no open incident %s", key);
-    }
-    if (row < 0) {
-        return false;
-    }
-    ts_copy_cut(ret->key, sizeof(ret->key), key);
-    ret->opened = (ts_wall){sqlite3_column_int64(q, 0)};
-    ret->told = (ts_wall){sqlite3_column_int64(q, 1)};
-    ret->severity = sqlite3_column_int(q, 2);
-    (void)sqlite3_reset(q);
-    return true;
-}
-
-bool ts_store_incident_close(struct ts_store *s, const char *key, struct ts_error *err)
-{
-    sqlite3_stmt *q = ts_store_query(s, Q_INCIDENT_CLOSE, err);
-    if (q == NULL) {
-        return false;
-    }
-    ts_store_bind(q, 1, key);
-    return ts_store_run(s, q, err);
-}
-
-bool ts_store_message_set(struct ts_store *s, const char *key, const char *channel,
-                          const char *message_id, struct ts_error *err)
-{
-    enum ts_statement which = message_id[0] == '\0' ? Q_MESSAGE_DROP : Q_MESSAGE_SET;
-    sqlite3_stmt *q = ts_store_query(s, which, err);
-    if (q == NULL) {
-        return false;
-    }
-    ts_store_bind(q, 1, key);
-    ts_store_bind(q, 2, channel);
-    if (which == Q_MESSAGE_SET) {
-        ts_store_bind(q, 3, message_id);
-    }
-    return ts_store_run(s, q, err);
-}
-
-bool ts_store_message_get(struct ts_store *s, const char *key, const char *channel, char *ret,
-                          size_t size, struct ts_error *err)
-{
-    sqlite3_stmt *q = ts_store_query(s, Q_MESSAGE_GET, err);
-    if (q == NULL) {
-        return false;
-    }
-    ts_store_bind(q, 1, key);
-    ts_store_bind(q, 2, channel);
-    int row = ts_store_step(s, q, err);
-    if (row < 0) {
-        return false;
-    }
-    ret[0] = '\0';
-    if (row > 0) {
-        ts_store_column(q, 0, ret, size);
-        (void)sqlite3_reset(q);
-    }
+    *ret = sqlite3_changes(s->db);
     return true;
 }

@@ -38,6 +38,10 @@ bool ts_store_service_save(struct ts_store *s, const struct ts_store_service *sv
     }
     struct ts_buf restarts = ts_buf_init(4096);
     print_restarts(svc, &restarts);
+    if (restarts.failed) {
+        ts_buf_done(&restarts);
+        return ts_error_nomem(err);
+    }
     ts_store_bind(q, 1, svc->name);
     ts_store_bind(q, 2, svc->container_id);
     ts_store_bind_int(q, 3, svc->wanted);
@@ -54,8 +58,9 @@ bool ts_store_service_save(struct ts_store *s, const struct ts_store_service *sv
     ts_store_bind(q, 14, svc->intent);
     ts_store_bind(q, 15, svc->policy_name);
     ts_store_bind_int(q, 16, svc->policy_retries);
+    bool ok = ts_store_run(s, q, err);
     ts_buf_done(&restarts);
-    return ts_store_run(s, q, err);
+    return ok;
 }
 
 static void read_service(sqlite3_stmt *q, struct ts_store_service *ret)
@@ -230,7 +235,7 @@ bool ts_store_snapshot_load(struct ts_store *s, const char *service, char **ret_
     if (row < 0) {
         return false;
     }
-    char *json = strdup(ts_store_column_text(q, 0));
+    char *json = ts_store_column_copy(q, 0);
     (void)sqlite3_reset(q);
     if (json == NULL) {
         return ts_error_nomem(err);

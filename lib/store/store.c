@@ -1,20 +1,18 @@
 /* Opening, schema, statements, transactions. The tables' own calls are in the other files. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/parse.h"
 #include "store/store_internal.h"
 
 #define FILE_NAME       "tradestack.db"
-#define SCHEMA_VERSION  1
 #define BUSY_TIMEOUT_MS 200
 #define PATH_BYTES      512
 
-static const char schema[] =
+/* migrations[n] brings a file of schema version n to n + 1. What has been released never changes;
+ * a new version is a new entry. */
+static const char *const migrations[] = {
     "CREATE TABLE services(name TEXT PRIMARY KEY, container_id TEXT, wanted INT, held INT,"
     " hold_why TEXT, latch TEXT, latch_blocks INT, detail TEXT, backoff_step INT,"
     " backoff_until INT, restarts_total INT, restarts TEXT, login_failures INT, intent TEXT,"
@@ -26,11 +24,13 @@ static const char schema[] =
     "CREATE TABLE snapshots(service TEXT, container_id TEXT, at INT, json TEXT,"
     " PRIMARY KEY(service, container_id));"
     "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT, created INT,"
-    " priority INT, body TEXT);"
+    " priority INT, severity INT, body TEXT);"
     "CREATE INDEX outbox_order ON outbox(channel, priority DESC, id);"
-    "CREATE TABLE incidents(key TEXT PRIMARY KEY, opened INT, told INT, severity INT);"
-    "CREATE TABLE messages(key TEXT, channel TEXT, message_id TEXT, PRIMARY KEY(key, channel));"
-    "PRAGMA user_version=1;";
+    "CREATE TABLE incidents(key TEXT PRIMARY KEY, opened INT, told INT, severity INT, body TEXT);"
+    "CREATE TABLE messages(channel TEXT, message_id TEXT, key TEXT, first TEXT, edit TEXT,"
+    " closing INT, PRIMARY KEY(channel, message_id));",
+};
+#define SCHEMA_VERSION ((int)TS_ARRAY_LEN(migrations))
 
 static const char *const sql_text[TS_STATEMENT_COUNT] = {
 #define ROW(symbol, sql) [symbol] = sql,
@@ -41,6 +41,7 @@ static const char *const sql_text[TS_STATEMENT_COUNT] = {
 bool ts_store_fail(struct ts_store *s, const char *what, struct ts_error *err)
 {
     int rc = sqlite3_extended_errcode(s->db);
+    s->ok = false;
     enum ts_code code = (rc & 0xff) == SQLITE_BUSY ? TS_E_CONFLICT : TS_E_SYSTEM;
     return ts_error_set_detail(err, code, rc, "state file: %s: %s", what, sqlite3_errmsg(s->db));
 }
@@ -48,6 +49,11 @@ bool ts_store_fail(struct ts_store *s, const char *what, struct ts_error *err)
 sqlite3_stmt *ts_store_query(struct ts_store *s, enum ts_statement which, struct ts_error *err)
 {
     sqlite3_stmt **q = &s->statements[which];
+    if (s->in_transaction && which != Q_ROLLBACK && sqlite3_get_autocommit(s->db) != 0) {
+        /* SQLite took the transaction back by itself; this call would be outside of it. */
+        ts_error_set(err, TS_E_SYSTEM, "state file: the transaction failed before");
+        return NULL;
+    }
     if (*q == NULL && sqlite3_prepare_v3(s->db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, q,
                                          NULL) != SQLITE_OK) {
         ts_store_fail(s, "prepare", err);
@@ -60,7 +66,7 @@ sqlite3_stmt *ts_store_query(struct ts_store *s, enum ts_statement which, struct
 
 void ts_store_bind(sqlite3_stmt *q, int at, const char *text)
 {
-    (void)sqlite3_bind_text(q, at, text == NULL ? "" : text, -1, SQLITE_TRANSIENT);
+    (void)sqlite3_bind_text(q, at, text == NULL ? "" : text, -1, SQLITE_STATIC);
 }
 
 void ts_store_bind_int(sqlite3_stmt *q, int at, int64_t value)
@@ -76,6 +82,8 @@ int ts_store_step(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err)
     }
     if (rc != SQLITE_DONE) {
         ts_store_fail(s, "write or read", err);
+    } else if (sqlite3_stmt_readonly(q) == 0 && sqlite3_get_autocommit(s->db) != 0) {
+        s->ok = true;
     }
     (void)sqlite3_reset(q);
     return rc == SQLITE_DONE ? 0 : -1;
@@ -95,6 +103,11 @@ const char *ts_store_column_text(sqlite3_stmt *q, int at)
 void ts_store_column(sqlite3_stmt *q, int at, char *dst, size_t size)
 {
     ts_copy_cut(dst, size, ts_store_column_text(q, at));
+}
+
+char *ts_store_column_copy(sqlite3_stmt *q, int at)
+{
+    return strdup(ts_store_column_text(q, at));
 }
 
 static bool exec(struct ts_store *s, const char *sql, const char *what, struct ts_error *err)
@@ -117,13 +130,37 @@ static bool pragma_int(struct ts_store *s, const char *sql, int *ret, struct ts_
     return ok;
 }
 
-static bool is_sound(struct ts_store *s)
+enum open_result { OPEN_OK, OPEN_FAILED, OPEN_DAMAGED };
+
+/* Only what SQLite says about the content counts as damage; a disk that cannot be read does not. */
+static enum open_result verdict(struct ts_store *s)
+{
+    int rc = sqlite3_errcode(s->db);
+    return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? OPEN_DAMAGED : OPEN_FAILED;
+}
+
+static enum open_result check_soundness(struct ts_store *s, struct ts_error *err)
 {
     sqlite3_stmt *q = NULL;
-    bool ok = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL) == SQLITE_OK &&
-              sqlite3_step(q) == SQLITE_ROW && strcmp(ts_store_column_text(q, 0), "ok") == 0;
+    enum open_result result = OPEN_OK;
+    if (sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &q, NULL) != SQLITE_OK ||
+        sqlite3_step(q) != SQLITE_ROW) {
+        result = verdict(s);
+        ts_store_fail(s, "check", err);
+    } else if (strcmp(ts_store_column_text(q, 0), "ok") != 0) {
+        result = OPEN_DAMAGED;
+        ts_error_set(err, TS_E_SYSTEM, "state file: damaged: %.150s", ts_store_column_text(q, 0));
+    }
     (void)sqlite3_finalize(q);
-    return ok;
+    return result;
+}
+
+static bool migrate(struct ts_store *s, int version, struct ts_error *err)
+{
+    char done[64];
+    (void)snprintf(done, sizeof(done), "PRAGMA user_version=%d; COMMIT", version + 1);
+    return exec(s, "BEGIN IMMEDIATE", "new schema", err) &&
+           exec(s, migrations[version], "new schema", err) && exec(s, done, "new schema", err);
 }
 
 static bool prepare_schema(struct ts_store *s, struct ts_error *err)
@@ -132,15 +169,16 @@ static bool prepare_schema(struct ts_store *s, struct ts_error *err)
     if (!pragma_int(s, "PRAGMA user_version", &version, err)) {
         return false;
     }
-    if (version > SCHEMA_VERSION) {
+    if (version > SCHEMA_VERSION || version < 0) {
         return ts_error_set(err, TS_E_INVALID,
                             "state file: written by a newer tradestackd (schema %d, we know %d); "
                             "install that version again or move the file away",
                             version, SCHEMA_VERSION);
     }
-    if (version == 0) {
-        return exec(s, "BEGIN IMMEDIATE", "create", err) && exec(s, schema, "create", err) &&
-               exec(s, "COMMIT", "create", err);
+    for (; version < SCHEMA_VERSION; version++) {
+        if (!migrate(s, version, err)) {
+            return false;
+        }
     }
     return true;
 }
@@ -155,51 +193,30 @@ static void close_db(struct ts_store *s)
     s->db = NULL;
 }
 
-enum open_result { OPEN_OK, OPEN_FAILED, OPEN_DAMAGED };
-
 /* EXCLUSIVE locking: the file belongs to one daemon, and the lock needs no shared memory. */
 static enum open_result open_db(struct ts_store *s, const char *path, struct ts_error *err)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    static const char settings[] =
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "PRAGMA wal_autocheckpoint=200; PRAGMA journal_size_limit=1048576;"
+        "PRAGMA cache_size=-256; PRAGMA trusted_schema=OFF;";
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK) {
         ts_store_fail(s, path, err);
         return OPEN_FAILED;
     }
     (void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
-    bool ok = exec(s, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;", path, err) &&
-              exec(s,
-                   "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=200;"
-                   "PRAGMA journal_size_limit=1048576; PRAGMA cache_size=-256;"
-                   "PRAGMA trusted_schema=OFF;",
-                   path, err);
-    if (ok && is_sound(s) && prepare_schema(s, err)) {
-        return OPEN_OK;
-    }
-    int rc = sqlite3_errcode(s->db);
-    if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || (ok && !is_sound(s))) {
-        return OPEN_DAMAGED;
-    }
-    if (err->code == TS_E_CONFLICT) {
-        ts_error_set(err, TS_E_CONFLICT, "%s: another tradestackd uses it", path);
-    }
-    return OPEN_FAILED;
-}
-
-/* Keeps the damaged file for whoever wants to look at it. */
-static bool move_aside(const char *path, ts_wall now, struct ts_error *err)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < TS_ARRAY_LEN(suffixes); i++) {
-        char from[PATH_BYTES + 8];
-        char to[PATH_BYTES + 64];
-        (void)snprintf(from, sizeof(from), "%s%s", path, suffixes[i]);
-        (void)snprintf(to, sizeof(to), "%s.damaged-%lld%s", path, (long long)(now.ms / 1000),
-                       suffixes[i]);
-        if (rename(from, to) != 0 && errno != ENOENT) {
-            return ts_error_errno(err, errno, "move damaged %s aside", from);
+    if (!exec(s, settings, "open", err)) {
+        if (err->code == TS_E_CONFLICT) {
+            ts_error_set(err, TS_E_CONFLICT, "%.150s: another tradestackd uses it", path);
         }
+        return verdict(s);
     }
-    return true;
+    enum open_result result = check_soundness(s, err);
+    if (result == OPEN_OK && !prepare_schema(s, err)) {
+        result = verdict(s);
+    }
+    return result;
 }
 
 struct ts_store *ts_store_open(const char *dir, ts_wall now, bool *ret_replaced,
@@ -207,27 +224,32 @@ struct ts_store *ts_store_open(const char *dir, ts_wall now, bool *ret_replaced,
 {
     char path[PATH_BYTES];
     int n = snprintf(path, sizeof(path), "%s/" FILE_NAME, dir);
-    struct ts_store *s = calloc(1, sizeof(*s));
     *ret_replaced = false;
-    if (s == NULL || n < 0 || (size_t)n >= sizeof(path)) {
-        free(s);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
         ts_error_set(err, TS_E_INVALID, "state directory %.100s…: path too long", dir);
         return NULL;
     }
-    mode_t old = umask(0077);
-    err->code = TS_E_NONE;
+    if (!ts_store_check_dir(dir, err) || !ts_store_make_private(path, err)) {
+        return NULL;
+    }
+    struct ts_store *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        ts_error_nomem(err);
+        return NULL;
+    }
     enum open_result result = open_db(s, path, err);
     if (result == OPEN_DAMAGED) {
         close_db(s);
         *ret_replaced = true;
-        result = move_aside(path, now, err) ? open_db(s, path, err) : OPEN_FAILED;
+        result = ts_store_move_aside(path, now, err) && ts_store_make_private(path, err)
+                     ? open_db(s, path, err)
+                     : OPEN_FAILED;
     }
-    (void)umask(old);
     if (result != OPEN_OK) {
-        close_db(s);
-        free(s);
+        ts_store_close(s);
         return NULL;
     }
+    s->ok = true;
     return s;
 }
 
@@ -239,33 +261,56 @@ void ts_store_close(struct ts_store *s)
     }
 }
 
+bool ts_store_ok(const struct ts_store *s)
+{
+    return s->ok;
+}
+
+bool ts_store_in_transaction(const struct ts_store *s)
+{
+    return s->in_transaction;
+}
+
+uint64_t ts_store_lost_count(const struct ts_store *s)
+{
+    return s->lost_count;
+}
+
 bool ts_store_begin(struct ts_store *s, struct ts_error *err)
 {
     if (!ts_store_run(s, ts_store_query(s, Q_BEGIN, err), err)) {
         return false;
     }
     s->in_transaction = true;
+    s->changes_at_begin = sqlite3_total_changes(s->db);
     return true;
 }
 
 void ts_store_rollback(struct ts_store *s)
 {
     struct ts_error ignored;
-    s->in_transaction = false;
+    if (!s->in_transaction) {
+        return;
+    }
+    s->lost_count++;
     if (sqlite3_get_autocommit(s->db) == 0) {
         sqlite3_stmt *q = ts_store_query(s, Q_ROLLBACK, &ignored);
         if (q != NULL) {
             (void)ts_store_step(s, q, &ignored);
         }
     }
+    s->in_transaction = false;
 }
 
 bool ts_store_commit(struct ts_store *s, struct ts_error *err)
 {
-    bool ok = ts_store_run(s, ts_store_query(s, Q_COMMIT, err), err);
-    if (!ok) {
+    if (!ts_store_run(s, ts_store_query(s, Q_COMMIT, err), err)) {
         ts_store_rollback(s);
+        return false;
     }
     s->in_transaction = false;
-    return ok;
+    if (sqlite3_total_changes(s->db) != s->changes_at_begin) {
+        s->ok = true; /* an empty transaction writes nothing */
+    }
+    return true;
 }

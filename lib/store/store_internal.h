@@ -34,42 +34,70 @@
       "DELETE FROM snapshots WHERE service=?1 AND container_id NOT IN"                             \
       " (SELECT container_id FROM snapshots WHERE service=?1 ORDER BY at DESC LIMIT 3)")           \
     X(Q_SNAPSHOT_LOAD, "SELECT json FROM snapshots WHERE service=?1 ORDER BY at DESC LIMIT 1")     \
-    X(Q_OUTBOX_ADD, "INSERT INTO outbox(channel, created, priority, body) VALUES(?1,?2,?3,?4)")    \
-    X(Q_OUTBOX_PRUNE,                                                                              \
-      "DELETE FROM outbox WHERE channel=?1 AND id IN (SELECT id FROM outbox WHERE channel=?1"      \
-      " ORDER BY priority DESC, id DESC LIMIT -1 OFFSET ?2)")                                      \
+    X(Q_OUTBOX_ADD,                                                                                \
+      "INSERT INTO outbox(channel, created, priority, severity, body) VALUES(?1,?2,?3,?4,?5)")     \
+    X(Q_OUTBOX_PRUNE, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE channel=?1"     \
+                      " ORDER BY priority DESC, severity DESC, id DESC LIMIT -1 OFFSET ?2)")       \
     X(Q_OUTBOX_REMOVE, "DELETE FROM outbox WHERE id=?1")                                           \
-    X(Q_OUTBOX_READ, "SELECT id, channel, created, priority, body FROM outbox WHERE channel=?1"    \
-                     " ORDER BY priority DESC, id LIMIT ?2")                                       \
-    X(Q_OUTBOX_COUNT, "SELECT count(*) FROM outbox WHERE channel=?1")                              \
-    X(Q_INCIDENT_PUT,                                                                              \
-      "INSERT OR REPLACE INTO incidents(key, opened, told, severity) VALUES(?1,?2,?3,?4)")         \
-    X(Q_INCIDENT_GET, "SELECT opened, told, severity FROM incidents WHERE key=?1")                 \
+    X(Q_OUTBOX_REMOVE_TO, "DELETE FROM outbox WHERE channel=?1 AND id<=?2")                        \
+    X(Q_OUTBOX_READ,                                                                               \
+      "SELECT id, channel, created, priority, severity, body FROM outbox WHERE channel=?1"         \
+      " ORDER BY priority DESC, id LIMIT ?2")                                                      \
+    X(Q_OUTBOX_PICK,                                                                               \
+      "SELECT * FROM (SELECT id, channel, created, priority, severity, body FROM outbox"           \
+      " WHERE channel=?1 ORDER BY priority DESC, severity DESC, id DESC LIMIT ?2) ORDER BY id")    \
+    X(Q_OUTBOX_COUNT, "SELECT count(*), max(id) FROM outbox WHERE channel=?1")                     \
+    X(Q_OUTBOX_EXPIRE, "DELETE FROM outbox WHERE created < ?1")                                    \
+    X(Q_INCIDENT_PUT, "INSERT OR REPLACE INTO incidents(key, opened, told, severity, body) "       \
+                      "VALUES(?1,?2,?3,?4,?5)")                                                    \
+    X(Q_INCIDENT_PRUNE, "DELETE FROM incidents WHERE rowid <= last_insert_rowid() - ?1")           \
+    X(Q_INCIDENT_EACH, "SELECT key, opened, told, severity, body FROM incidents ORDER BY rowid")   \
     X(Q_INCIDENT_CLOSE, "DELETE FROM incidents WHERE key=?1")                                      \
-    X(Q_MESSAGE_SET, "INSERT OR REPLACE INTO messages(key, channel, message_id) VALUES(?1,?2,?3)") \
-    X(Q_MESSAGE_DROP, "DELETE FROM messages WHERE key=?1 AND channel=?2")                          \
-    X(Q_MESSAGE_GET, "SELECT message_id FROM messages WHERE key=?1 AND channel=?2")
+    X(Q_MESSAGE_ADD,                                                                               \
+      "INSERT OR REPLACE INTO messages(channel, message_id, key, first, edit, closing)"            \
+      " VALUES(?1,?2,?3,?4,'',0)")                                                                 \
+    X(Q_MESSAGE_PRUNE, "DELETE FROM messages WHERE rowid <= last_insert_rowid() - ?1")             \
+    X(Q_MESSAGE_EDIT,                                                                              \
+      "UPDATE messages SET edit=?3, closing=?4 WHERE channel=?1 AND key=?2 AND closing=0")         \
+    X(Q_EDIT_NEXT,                                                                                 \
+      "SELECT message_id, first, edit, closing FROM messages WHERE channel=?1 AND edit<>''"        \
+      " ORDER BY rowid LIMIT 1")                                                                   \
+    X(Q_EDIT_DONE, "UPDATE messages SET edit='' WHERE channel=?1 AND message_id=?2 AND edit=?3")   \
+    X(Q_MESSAGE_FORGET, "DELETE FROM messages WHERE channel=?1 AND message_id=?2")
 
 #define TS_STATEMENT_ENUM(symbol, sql) symbol,
 enum ts_statement { TS_STATEMENTS(TS_STATEMENT_ENUM) TS_STATEMENT_COUNT };
 
 struct ts_store {
     sqlite3 *db;
-    bool in_transaction;
+    bool in_transaction; /* from the caller's point of view */
+    int changes_at_begin;
+    bool ok;
+    uint64_t lost_count;
     sqlite3_stmt *statements[TS_STATEMENT_COUNT];
 };
 
 /* The statement, reset and without bindings. NULL with *err if it cannot be prepared. */
 sqlite3_stmt *ts_store_query(struct ts_store *s, enum ts_statement which, struct ts_error *err);
+/* The text is borrowed until the statement has run. */
 void ts_store_bind(sqlite3_stmt *q, int at, const char *text);
 void ts_store_bind_int(sqlite3_stmt *q, int at, int64_t value);
-/* Runs a statement that gives no rows. */
+/* Runs a statement that gives no rows. q may be NULL (with *err set). */
 bool ts_store_run(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err) TS_MUST_CHECK;
 /* Steps to the next row: 1 row, 0 end, -1 failed. Resets the statement at end and failure. */
 int ts_store_step(struct ts_store *s, sqlite3_stmt *q, struct ts_error *err);
 /* Copies a text column; "" for NULL. */
 void ts_store_column(sqlite3_stmt *q, int at, char *dst, size_t size);
 const char *ts_store_column_text(sqlite3_stmt *q, int at);
+/* A malloc'ed copy of a text column; NULL if out of memory. */
+char *ts_store_column_copy(sqlite3_stmt *q, int at);
 bool ts_store_fail(struct ts_store *s, const char *what, struct ts_error *err);
+
+/* files_*.c: the directory must be one into which not everybody may write. */
+bool ts_store_check_dir(const char *dir, struct ts_error *err) TS_MUST_CHECK;
+/* Makes an empty file that only we may read, or takes those rights from others. */
+bool ts_store_make_private(const char *path, struct ts_error *err) TS_MUST_CHECK;
+/* Renames the file and what SQLite keeps beside it, for whoever wants to look at it. */
+bool ts_store_move_aside(const char *path, ts_wall now, struct ts_error *err) TS_MUST_CHECK;
 
 #endif
