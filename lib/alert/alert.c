@@ -48,7 +48,18 @@ static size_t sequence_at(const unsigned char *s)
 
 static bool is_markup(char c)
 {
-    return strchr("\\*_~`|>#[]", c) != NULL;
+    return strchr("\\*_~`|<>#[]", c) != NULL;
+}
+
+/* Not for display: C0, DEL, C1 (U+0080..9F), U+2028..202E (line breaks, direction), U+2066..2069
+ * (direction). s holds a valid sequence of that length, or is invalid with length 0. */
+static bool is_control(const unsigned char *s, size_t len)
+{
+    if (len == 3 && s[0] == 0xE2) {
+        return (s[1] == 0x80 && s[2] >= 0xA8 && s[2] <= 0xAE) ||
+               (s[1] == 0x81 && s[2] >= 0xA6 && s[2] <= 0xA9);
+    }
+    return (len == 1 && (*s < 0x20 || *s == 0x7F)) || (len == 2 && s[0] == 0xC2 && s[1] < 0xA0);
 }
 
 void ts_alert_clean(char *dst, size_t size, size_t max_points, const char *src, bool markdown)
@@ -58,7 +69,7 @@ void ts_alert_clean(char *dst, size_t size, size_t max_points, const char *src, 
     size_t points = 0;
     while (*src != '\0') {
         size_t len = sequence_at((const unsigned char *)src);
-        bool control = (unsigned char)*src < 0x20 || *src == 0x7F;
+        bool control = is_control((const unsigned char *)src, len);
         bool escape = markdown && len == 1 && is_markup(*src);
         size_t need_points = escape ? 2 : 1;
         size_t need = (len == 0 ? 1 : len) + escape;
@@ -129,6 +140,12 @@ json_t *ts_alert_to_json(const struct ts_alert *a)
     return o;
 }
 
+char *ts_alert_to_text(const struct ts_alert *a)
+{
+    TS_CLEANUP(ts_json_drop) json_t *o = ts_alert_to_json(a);
+    return o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
+}
+
 /* The index of a name in a table; false if it is not there. */
 static bool name_index(const json_t *o, const char *key, const char *const *names, size_t count,
                        unsigned *ret, struct ts_error *err)
@@ -141,6 +158,12 @@ static bool name_index(const json_t *o, const char *key, const char *const *name
         }
     }
     return ts_error_set(err, TS_E_PROTOCOL, "alert: %s \"%.20s\" is unknown", key, name);
+}
+
+static uint32_t count_or_0(const json_t *o, const char *key)
+{
+    int64_t n = ts_json_i64_or(o, key, 0);
+    return n >= 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
 bool ts_alert_from_json(const json_t *o, struct ts_alert *ret, struct ts_error *err)
@@ -164,8 +187,8 @@ bool ts_alert_from_json(const json_t *o, struct ts_alert *ret, struct ts_error *
     ts_copy_cut(ret->doing, sizeof(ret->doing), ts_json_str_or(o, "doing", ""));
     ret->at = (ts_wall){ts_json_i64_or(o, "at_ms", 0)};
     ret->since = (ts_wall){ts_json_i64_or(o, "since_ms", 0)};
-    ret->attempt = (uint32_t)ts_json_i64_or(o, "attempt", 0);
-    ret->attempts_max = (uint32_t)ts_json_i64_or(o, "attempts_max", 0);
+    ret->attempt = count_or_0(o, "attempt");
+    ret->attempts_max = count_or_0(o, "attempts_max");
     ret->duration_ms = ts_json_i64_or(o, "duration_ms", 0);
     return true;
 }

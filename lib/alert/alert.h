@@ -16,7 +16,7 @@ enum ts_severity { TS_SEVERITY_OK, TS_SEVERITY_WARNING, TS_SEVERITY_CRITICAL };
 enum ts_alert_kind {
     TS_ALERT_INFO,    /* told once, opens nothing */
     TS_ALERT_OPEN,    /* trouble under `key`; told once while it lasts */
-    TS_ALERT_UPDATE,  /* the same trouble, further on; made by the sender from a repeated OPEN */
+    TS_ALERT_UPDATE,  /* the same trouble, one attempt further; made by the sender from an OPEN */
     TS_ALERT_RESOLVED /* the end of the trouble under `key`; dropped if none is open */
 };
 
@@ -39,11 +39,13 @@ struct ts_alert {
     ts_wall since;    /* when the trouble began */
     uint32_t attempt; /* 0: does not apply */
     uint32_t attempts_max;
-    int64_t duration_ms; /* resolved: how long it took */
+    int64_t duration_ms; /* resolved: how long it took; a reminder: how long it lasts; else 0 */
 };
 
 /* A new object, or NULL if out of memory. Text that is not UTF-8 is mended. */
 json_t *ts_alert_to_json(const struct ts_alert *a);
+/* The same as compact text; malloc'ed, NULL if out of memory. */
+char *ts_alert_to_text(const struct ts_alert *a);
 /* TS_E_PROTOCOL if the object is none of ours. */
 bool ts_alert_from_json(const json_t *o, struct ts_alert *ret, struct ts_error *err) TS_MUST_CHECK;
 
@@ -54,8 +56,8 @@ const char *ts_alert_kind_name(enum ts_alert_kind k);
 
 /*
  * Copies src as valid UTF-8 of at most max_points code points and size - 1 bytes, control
- * characters as spaces; a cut text ends in "…". With `markdown`, characters that Discord would
- * read as formatting are escaped.
+ * characters and those that change the reading direction as spaces; a cut text ends in "…". With
+ * `markdown`, characters that Discord would read as formatting are escaped.
  */
 void ts_alert_clean(char *dst, size_t size, size_t max_points, const char *src, bool markdown);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alert/sender_internal.h"
+#include "alert/url.h"
 #include "base/json.h"
 #include "base/parse.h"
 
@@ -17,32 +18,15 @@
 #define RETRY_MAX_MS    300000
 #define RATE_LIMIT_MS   5000            /* a 429 that does not say how long */
 #define RATE_LIMIT_LONG (3600 * 1000LL) /* no answer makes us wait longer */
-#define URL_BYTES       (4096 + 128)
+#define RATE_JITTER_MS  250
+#define EDIT_TRIES      3
+#define EDIT_PAUSE_MS   60000 /* after the store could not be told that an edit was made */
+#define AGENT           "DiscordBot (https://tradestack.invalid, " TS_VERSION ")"
 
 static uint32_t random_below(struct ts_sender *s, uint32_t n)
 {
     s->random = s->random * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)((s->random >> 33) % n);
-}
-
-/* The channel's URL for a new message or for an edit; false if it does not fit. */
-static bool build_url(const struct channel *ch, const char *message_id, char *out, size_t size)
-{
-    const char *url = ts_secret_reveal(ch->url);
-    if (ch->spec.kind == TS_CHANNEL_WEBHOOK) {
-        return ts_copy(out, size, url);
-    }
-    /* An unversioned path means a deprecated API version; say which one we speak. */
-    const char *api = strstr(url, "/api/webhooks/");
-    const char *rest = api == NULL ? url : api + strlen("/api");
-    size_t head = api == NULL ? 0 : (size_t)(api - url);
-    size_t path = strcspn(rest, "?#");
-    int n = message_id[0] == '\0'
-                ? snprintf(out, size, "%.*s%s%.*s?wait=true", (int)head, url,
-                           api == NULL ? "" : "/api/v10", (int)path, rest)
-                : snprintf(out, size, "%.*s%s%.*s/messages/%s", (int)head, url,
-                           api == NULL ? "" : "/api/v10", (int)path, rest, message_id);
-    return n > 0 && (size_t)n < size;
 }
 
 static void retry_in(struct channel *ch, int64_t ms, const char *why)
@@ -51,7 +35,6 @@ static void retry_in(struct channel *ch, int64_t ms, const char *why)
     ch->state = TS_CHANNEL_DELAYED;
     ts_copy_cut(ch->detail, sizeof(ch->detail), why);
     ch->not_before = ts_mono_add(ts_loop_now(s->loop), ms);
-    ts_timer_at(ch->timer, ch->not_before);
     if (s->hooks.delayed != NULL) {
         s->hooks.delayed(s->hooks.ctx, ch->spec.name, ch->detail, ms);
     }
@@ -71,6 +54,7 @@ static void retry_later(struct channel *ch, const char *why)
     retry_in(ch, ms + random_below(ch->sender, (uint32_t)(ms / 4) + 1), why);
 }
 
+/* Header and body give seconds with a fraction; -1 if it is no such number. */
 static int64_t seconds_to_ms(const char *text)
 {
     char *end = NULL;
@@ -106,21 +90,13 @@ static int64_t rate_limit_ms(const struct ts_http_reply *reply)
     return ms > RATE_LIMIT_LONG ? RATE_LIMIT_LONG : ms;
 }
 
-/* What the service says of the failure, without our URL in it. */
-static void describe(const struct channel *ch, const struct ts_http_reply *reply, char *out,
-                     size_t size)
+static void rate_limited(struct channel *ch, const struct ts_http_reply *reply)
 {
-    char body[160] = "";
-    if (is_json(reply)) {
-        ts_alert_clean(body, sizeof(body), sizeof(body), reply->body, false);
-    }
-    const char *token = strrchr(ts_secret_reveal(ch->url), '/');
-    bool leaks = token != NULL && token[1] != '\0' && strstr(body, token + 1) != NULL;
-    (void)snprintf(out, size, "HTTP status %d%s%.150s", reply->status, body[0] != '\0' ? ": " : "",
-                   leaks ? "(text left out: it repeats the URL)" : body);
+    retry_in(ch, rate_limit_ms(reply) + random_below(ch->sender, RATE_JITTER_MS),
+             "rate limited (HTTP status 429)");
 }
 
-/* The last answer allowed by the rate limit: wait before the next request. */
+/* The last answer that the rate limit allows: wait before the next request. */
 static void heed_remaining(struct channel *ch, const struct ts_http_reply *reply)
 {
     const char *remaining = ts_http_header(reply, "X-RateLimit-Remaining");
@@ -131,23 +107,52 @@ static void heed_remaining(struct channel *ch, const struct ts_http_reply *reply
     }
 }
 
-static void delivered(struct channel *ch, const struct ts_http_reply *reply)
+/* What the service says of the failure, without our URL in it. */
+static void describe(const struct channel *ch, const struct ts_http_reply *reply, char *out,
+                     size_t size)
 {
-    struct ts_error err;
-    char message_id[32] = "";
-    if (ch->spec.kind == TS_CHANNEL_DISCORD && is_json(reply)) {
-        TS_CLEANUP(ts_json_drop) json_t *o = ts_json_parse(reply->body, reply->len, &err);
-        const char *id = ts_json_str_or(o, "id", "");
-        if (strspn(id, "0123456789") == strlen(id) &&
-            !ts_copy(message_id, sizeof(message_id), id)) {
-            message_id[0] = '\0';
-        }
+    char body[160] = "";
+    if (is_json(reply)) {
+        bool leaks = ts_alert_shows_url(ts_secret_reveal(ch->url), reply->body);
+        ts_alert_clean(body, sizeof(body), sizeof(body),
+                       leaks ? "(text left out: it repeats the URL)" : reply->body, false);
     }
+    (void)snprintf(out, size, "HTTP status %d%s%.150s", reply->status, body[0] != '\0' ? ": " : "",
+                   body);
+}
+
+/* What an answer's status means for the request. */
+enum meaning { MEANS_TAKEN, MEANS_WAIT, MEANS_NEVER, MEANS_BAD, MEANS_LATER };
+
+static enum meaning meaning_of(const struct channel *ch, const struct ts_http_reply *reply)
+{
+    if (reply->status >= 200 && reply->status < 300) {
+        return MEANS_TAKEN;
+    }
+    switch (reply->status) {
+    case 429: return MEANS_WAIT;
+    case 401:
+    case 404:
+    case 410: return MEANS_NEVER;
+    case 403:
+        /* Discord itself answers in JSON; a page comes from something in front of it that bans us
+         * for a time. */
+        return ch->spec.kind == TS_CHANNEL_DISCORD && !is_json(reply) ? MEANS_LATER : MEANS_NEVER;
+    case 400:
+    case 405:
+    case 413:
+    case 415:
+    case 422: return MEANS_BAD;
+    default: return MEANS_LATER;
+    }
+}
+
+static void recovered(struct channel *ch, const struct ts_http_reply *reply)
+{
     ch->failures = 0;
     ch->state = TS_CHANNEL_OK;
     ch->detail[0] = '\0';
     heed_remaining(ch, reply);
-    ts_sender_batch_done(ch, message_id);
 }
 
 static void refused(struct channel *ch, const char *why)
@@ -155,77 +160,122 @@ static void refused(struct channel *ch, const char *why)
     struct ts_sender *s = ch->sender;
     ch->state = TS_CHANNEL_REFUSED;
     (void)snprintf(ch->detail, sizeof(ch->detail),
-                   "%.120s; nothing is sent until url_file is changed and reloaded", why);
+                   "%.110s; nothing is sent there until url_file is mended and the configuration "
+                   "reloaded",
+                   why);
     if (s->hooks.refused != NULL) {
         s->hooks.refused(s->hooks.ctx, ch->spec.name, ch->detail);
     }
 }
 
-/* An edit whose message is gone or too old (404, 30046): the alert goes out as a new message. */
-static void edit_refused(struct channel *ch)
+/* --- batches */
+
+/* The new message's id; "" if the answer has none that looks like one. */
+static void read_message_id(const struct ts_http_reply *reply, char out[TS_STORE_MESSAGE_ID])
 {
     struct ts_error err;
-    if (ch->sender->store != NULL &&
-        !ts_store_message_set(ch->sender->store, ch->batch[0].alert.key, ch->spec.name, "", &err)) {
-        ts_sender_store_failed(ch->sender, &err);
-        ts_sender_batch_drop(ch, "its first message cannot be edited");
+    TS_CLEANUP(ts_json_drop)
+    json_t *o = is_json(reply) ? ts_json_parse(reply->body, reply->len, &err) : NULL;
+    const char *id = ts_json_str_or(o, "id", "");
+    out[0] = '\0';
+    if (strspn(id, "0123456789") != strlen(id) || !ts_copy(out, TS_STORE_MESSAGE_ID, id)) {
+        out[0] = '\0';
     }
-    ts_timer_after(ch->timer, 0);
 }
 
-static void judge(struct channel *ch, const struct ts_http_reply *reply)
+static void judge_batch(struct channel *ch, const struct ts_http_reply *reply)
 {
     char why[200];
-    int status = reply->status;
+    char message_id[TS_STORE_MESSAGE_ID];
     describe(ch, reply, why, sizeof(why));
-    if (status >= 200 && status < 300) {
-        delivered(ch, reply);
-    } else if (status == 429) {
-        retry_in(ch, rate_limit_ms(reply) + random_below(ch->sender, 250), "rate limited (429)");
-    } else if (ch->batch_edits && status >= 400 && status < 500 && status != 401 && status != 403) {
-        edit_refused(ch);
-    } else if (status == 401 || status == 403 || status == 404) {
-        refused(ch, why);
-    } else if (status == 400 || status == 413 || status == 422) {
-        ts_sender_batch_drop(ch, why);
-        ts_timer_after(ch->timer, 0);
-    } else {
-        retry_later(ch, why);
+    switch (meaning_of(ch, reply)) {
+    case MEANS_TAKEN:
+        read_message_id(reply, message_id);
+        recovered(ch, reply);
+        ts_queue_delivered(ch, message_id);
+        break;
+    case MEANS_WAIT: rate_limited(ch, reply); break;
+    case MEANS_NEVER: refused(ch, why); break;
+    case MEANS_BAD:
+        recovered(ch, reply);
+        ts_queue_give_up(ch, why);
+        break;
+    case MEANS_LATER: retry_later(ch, why); break;
     }
 }
+
+/* --- edits: a courtesy, since whatever matters also goes out as a new message */
+
+static void edit_over(struct channel *ch, bool forget)
+{
+    struct ts_sender *s = ch->sender;
+    struct ts_error err;
+    ch->edit_failures = 0;
+    if (!ts_store_edit_done(s->store, ch->spec.name, &ch->edit, forget, &err)) {
+        ch->edits_after = ts_mono_add(ts_loop_now(s->loop), EDIT_PAUSE_MS);
+        ts_sender_store_failed(s, &err);
+    }
+}
+
+static void edit_failed(struct channel *ch, const char *why)
+{
+    if (++ch->edit_failures >= EDIT_TRIES) {
+        edit_over(ch, false);
+    }
+    retry_later(ch, why);
+}
+
+static void judge_edit(struct channel *ch, const struct ts_http_reply *reply)
+{
+    char why[200];
+    describe(ch, reply, why, sizeof(why));
+    switch (meaning_of(ch, reply)) {
+    case MEANS_TAKEN:
+        recovered(ch, reply);
+        edit_over(ch, false);
+        break;
+    case MEANS_WAIT: rate_limited(ch, reply); break;
+    case MEANS_NEVER:
+        if (reply->status != 404) {
+            refused(ch, why);
+            break;
+        }
+        /* The message is gone (10008). If it is the webhook, the next batch will show. */
+        edit_over(ch, true);
+        break;
+    case MEANS_BAD: edit_over(ch, true); break; /* 30046: too old to be edited again */
+    case MEANS_LATER: edit_failed(ch, why); break;
+    }
+}
+
+/* --- requests */
 
 static void on_done(void *ctx, const struct ts_http_reply *reply, const struct ts_error *err)
 {
     struct channel *ch = ctx;
+    enum doing was = ch->doing;
     ch->req = NULL;
-    if (ch->sending_edit) {
-        /* Best effort: the new message has told already. */
-        ch->sending_edit = false;
-        ch->edit_count--;
-        memmove(ch->edits, ch->edits + 1, ch->edit_count * sizeof(ch->edits[0]));
-        if (reply != NULL && reply->status == 429) {
-            ch->not_before = ts_mono_add(ts_loop_now(ch->sender->loop), rate_limit_ms(reply));
-        }
-    } else if (err != NULL) {
-        retry_later(ch, err->msg);
+    ch->doing = DOING_NOTHING;
+    if (was == DOING_EDIT) {
+        err != NULL ? edit_failed(ch, err->msg) : judge_edit(ch, reply);
+        ts_store_edit_clear(&ch->edit);
     } else {
-        judge(ch, reply);
+        err != NULL ? retry_later(ch, err->msg) : judge_batch(ch, reply);
     }
-    if (ch->state == TS_CHANNEL_OK) {
-        ts_timer_at(ch->timer, ts_mono_add(ch->not_before, 0));
-    }
+    ts_timer_at(ch->timer, ch->not_before);
 }
 
-static bool start(struct channel *ch, const char *method, const char *message_id, json_t *body,
-                  struct ts_error *err)
+static bool start(struct channel *ch, const char *method, const char *message_id,
+                  const json_t *body, struct ts_error *err)
 {
-    static const char *const headers[] = {
-        "Content-Type: application/json",
-        "User-Agent: DiscordBot (https://tradestack.invalid, " TS_VERSION ")"};
-    char url[URL_BYTES];
+    static const char *const headers[] = {"Content-Type: application/json", "User-Agent: " AGENT};
+    char url[TS_ALERT_URL_MAX];
+    const char *configured = ts_secret_reveal(ch->url);
+    if (!ts_alert_build_url(ch->spec.kind, configured, message_id, url, sizeof(url))) {
+        return ts_error_set(err, TS_E_LIMIT, "the URL is too long");
+    }
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-    if (text == NULL || !build_url(ch, message_id, url, sizeof(url))) {
-        free(text);
+    if (text == NULL) {
         return ts_error_nomem(err);
     }
     const struct ts_http_call call = {
@@ -239,20 +289,13 @@ static bool start(struct channel *ch, const char *method, const char *message_id
         .connect_timeout_ms = CONNECT_MS,
         .max_body = REPLY_MAX,
         .ca_file = ch->spec.ca_file[0] != '\0' ? ch->spec.ca_file : NULL,
+        .https_only = strncmp(configured, "https:", strlen("https:")) == 0,
         .use_env_proxy = true,
     };
     ch->sent_at = ts_loop_now(ch->sender->loop);
     ch->req = ts_http_start(ch->sender->http, &call, on_done, ch, err);
     free(text);
     return ch->req != NULL;
-}
-
-static bool send_edit(struct channel *ch, struct ts_error *err)
-{
-    TS_CLEANUP(ts_json_drop) json_t *body = ts_discord_message(&ch->edits[0].alert, 1, 0);
-    json_object_del(body, "username"); /* an edit may not carry one */
-    ch->sending_edit = start(ch, "PATCH", ch->edits[0].message_id, body, err);
-    return ch->sending_edit;
 }
 
 static bool send_batch(struct channel *ch, struct ts_error *err)
@@ -263,13 +306,46 @@ static bool send_batch(struct channel *ch, struct ts_error *err)
     }
     TS_CLEANUP(ts_json_drop)
     json_t *body = ch->spec.kind == TS_CHANNEL_DISCORD
-                       ? ts_discord_message(alerts, ch->batch_count, 0)
-                       : ts_webhook_message(alerts, ch->batch_count, 0);
-    if (ch->batch_edits) {
-        json_object_del(body, "username");
-        return start(ch, "PATCH", ch->batch_message, body, err);
-    }
+                       ? ts_discord_message(alerts, ch->batch_count, ch->batch_more)
+                       : ts_webhook_message(alerts, ch->batch_count, ch->batch_more);
+    ch->doing = DOING_BATCH;
     return start(ch, "POST", "", body, err);
+}
+
+static json_t *edit_body(const struct ts_store_edit *edit, struct ts_error *err)
+{
+    struct ts_alert first;
+    struct ts_alert now;
+    TS_CLEANUP(ts_json_drop) json_t *f = ts_json_parse(edit->first, strlen(edit->first), err);
+    TS_CLEANUP(ts_json_drop) json_t *n = ts_json_parse(edit->edit, strlen(edit->edit), err);
+    bool ok = f != NULL && n != NULL && ts_alert_from_json(f, &first, err) &&
+              ts_alert_from_json(n, &now, err);
+    return ok ? ts_discord_edit(&first, &now) : NULL;
+}
+
+static void send_edit(struct channel *ch)
+{
+    struct ts_sender *s = ch->sender;
+    struct ts_error err;
+    bool may = s->store != NULL && ch->spec.kind == TS_CHANNEL_DISCORD &&
+               ts_mono_reached(ch->edits_after, ts_loop_now(s->loop));
+    if (!may) {
+        return;
+    }
+    if (!ts_store_edit_next(s->store, ch->spec.name, &ch->edit, &err)) {
+        if (err.code != TS_E_NOT_FOUND) {
+            ts_sender_store_failed(s, &err);
+        }
+        return;
+    }
+    TS_CLEANUP(ts_json_drop) json_t *body = edit_body(&ch->edit, &err);
+    ch->doing = DOING_EDIT;
+    if (!start(ch, "PATCH", ch->edit.message_id, body, &err)) {
+        ch->doing = DOING_NOTHING;
+        edit_failed(ch, err.msg);
+        ts_store_edit_clear(&ch->edit);
+        ts_timer_at(ch->timer, ch->not_before);
+    }
 }
 
 void ts_delivery_pump(struct channel *ch)
@@ -282,17 +358,13 @@ void ts_delivery_pump(struct channel *ch)
         ts_timer_at(ch->timer, ch->not_before);
         return;
     }
-    bool ok = true;
-    if (ch->edit_count > 0) {
-        ok = send_edit(ch, &err);
-    } else {
-        ts_sender_load_batch(ch);
-        if (ch->batch_count > 0) {
-            ok = send_batch(ch, &err);
-        }
-    }
-    if (!ok) {
+    ts_queue_load(ch);
+    if (ch->batch_count == 0) {
+        send_edit(ch);
+    } else if (!send_batch(ch, &err)) {
+        ch->doing = DOING_NOTHING;
         retry_later(ch, err.msg);
+        ts_timer_at(ch->timer, ch->not_before);
     }
 }
 

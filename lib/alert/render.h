@@ -14,7 +14,16 @@
 
 /* One message for up to TS_DISCORD_EMBEDS_MAX alerts; `more` further ones are counted. */
 json_t *ts_discord_message(const struct ts_alert *alerts, size_t count, size_t more);
-/* The generic webhook's body: {"source":"tradestack","version":1,"alerts":[…],"more":n}. */
+/* What a message that showed `first` is edited to: `now` is an UPDATE or the RESOLVED of it. */
+json_t *ts_discord_edit(const struct ts_alert *first, const struct ts_alert *now);
+/*
+ * The generic webhook's body: {"source":"tradestack", "version":1, "alerts":[…], "more":n}. An
+ * alert has the keys key, service, host, project, kind ("info", "open", "update", "resolved"),
+ * severity
+ * ("ok", "warning", "critical"), urgent, title, what, doing, at and since (RFC 3339), at_ms and
+ * since_ms (Unix time), attempt, attempts_max, duration_ms. Keys may be added under version 1,
+ * never changed.
+ */
 json_t *ts_webhook_message(const struct ts_alert *alerts, size_t count, size_t more);
 
 #endif

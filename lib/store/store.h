@@ -166,8 +166,9 @@ struct ts_store_edit {
 };
 bool ts_store_message_add(struct ts_store *s, const char *channel, const char *message_id,
                           const char *key, const char *first, struct ts_error *err) TS_MUST_CHECK;
-/* Notes that all of the channel's messages about the incident are to be edited; a newer edit takes
- * the place of one that waits. closing: it is the last one, the messages are then forgotten. */
+/* Notes that the channel's newest message about the incident is to be edited; a newer edit takes
+ * the place of one that waits. closing: all its messages are, for the last time, and then
+ * forgotten. */
 bool ts_store_message_edit(struct ts_store *s, const char *channel, const char *key,
                            const char *edit, bool closing, struct ts_error *err) TS_MUST_CHECK;
 /* The oldest edit that waits. TS_E_NOT_FOUND if there is none. */

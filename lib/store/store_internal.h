@@ -58,7 +58,8 @@
       " VALUES(?1,?2,?3,?4,'',0)")                                                                 \
     X(Q_MESSAGE_PRUNE, "DELETE FROM messages WHERE rowid <= last_insert_rowid() - ?1")             \
     X(Q_MESSAGE_EDIT,                                                                              \
-      "UPDATE messages SET edit=?3, closing=?4 WHERE channel=?1 AND key=?2 AND closing=0")         \
+      "UPDATE messages SET edit=?3, closing=?4 WHERE channel=?1 AND key=?2 AND closing=0"          \
+      " AND (?4=1 OR rowid=(SELECT max(rowid) FROM messages WHERE channel=?1 AND key=?2))")        \
     X(Q_EDIT_NEXT,                                                                                 \
       "SELECT message_id, first, edit, closing FROM messages WHERE channel=?1 AND edit<>''"        \
       " ORDER BY rowid LIMIT 1")                                                                   \
