@@ -205,7 +205,7 @@ static int run_version(struct ctl *ctl)
     struct ts_control_client *c = ts_control_connect(ctl->socket, ANSWER_MS, &err);
     if (c == NULL) {
         (void)printf("tradestackd   does not answer on %s\n", ctl->socket);
-        return CTL_OK;
+        return CTL_NO_DAEMON;
     }
     ts_control_close(c);
     TS_CLEANUP(ts_json_drop) json_t *reply = ctl_call(ctl, "Ping", NULL, &code);

@@ -188,7 +188,7 @@ void ts_memory_mark(struct ts_daemon *d, const char *key, const char *value);
 void ts_memory_event(struct ts_daemon *d, const char *service, const char *event, const char *text);
 
 /* --- notices.c */
-void ts_notice_send(void *ctx, size_t service, enum ts_notice notice);
+void ts_notice_send(void *ctx, size_t service, const struct ts_action *action);
 void ts_notice_engine(struct ts_daemon *d, bool up);
 void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail);
 /* Looks whether the whole stack has just become ready. */

@@ -51,13 +51,14 @@ static const struct notice_row {
 };
 
 /* What was observed. */
-static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s, enum ts_notice notice,
-                     char *out, size_t size)
+static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s,
+                     const struct ts_action *action, char *out, size_t size)
 {
+    enum ts_notice notice = action->notice;
     char probe[400] = "";
     for (size_t i = 0; i < spec->probe_count; i++) {
         const struct ts_probe_state *p = &s->probes[i];
-        if (s->running && !ts_probe_reason_ready(p->reason)) {
+        if (s->running && !ts_probe_reason_ready(p->reason) && p->reason != TS_PR_PENDING) {
             (void)snprintf(probe, sizeof(probe), " Probe %s: %s%s%.100s.", spec->probes[i].name,
                            ts_probe_reason_text(p->reason), p->detail[0] != '\0' ? ": " : "",
                            p->detail);
@@ -65,7 +66,7 @@ static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s, enu
         }
     }
     if (notice == TS_NOTICE_READY || notice == TS_NOTICE_STOPPED) {
-        (void)snprintf(out, size, "%s.", ts_why_text(s->why));
+        (void)snprintf(out, size, "%s.", notice == TS_NOTICE_READY ? "All probes pass" : "Stopped");
     } else if (notice == TS_NOTICE_SESSION_CLASH) {
         (void)snprintf(out, size, "The gateway's log: another login with the same user took over.");
     } else {
@@ -164,9 +165,10 @@ static void close_incident(struct ts_daemon *d, const char *service, const char 
     post(d, &a);
 }
 
-void ts_notice_send(void *ctx, size_t service, enum ts_notice notice)
+void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
 {
     struct ts_daemon *d = ctx;
+    enum ts_notice notice = action->notice;
     const struct ts_svc *s = ts_super_state(d->super, service);
     const struct ts_svc_spec *spec = ts_super_spec(d->super, service);
     if ((unsigned)notice >= TS_NOTICE_COUNT) {
@@ -177,7 +179,7 @@ void ts_notice_send(void *ctx, size_t service, enum ts_notice notice)
     ts_copy_cut(a.service, sizeof(a.service), spec->name);
     (void)snprintf(a.key, sizeof(a.key), "%s/%s", spec->name, incident_of(notice));
     (void)snprintf(a.title, sizeof(a.title), "%s %s", spec->name, row->title);
-    describe(spec, s, notice, a.what, sizeof(a.what));
+    describe(spec, s, action, a.what, sizeof(a.what));
     next_step(d, service, notice, a.doing, sizeof(a.doing));
     if (notice == TS_NOTICE_NOT_READY) {
         a.since =

@@ -142,8 +142,9 @@ static void post(struct observer *o, struct ts_alert *a, const char *service)
     (void)ts_sender_post(o->sender, a);
 }
 
-static void on_notice(void *ctx, size_t i, enum ts_notice notice)
+static void on_notice(void *ctx, size_t i, const struct ts_action *action)
 {
+    enum ts_notice notice = action->notice;
     struct observer *o = ctx;
     const struct ts_svc_spec *spec = ts_super_spec(o->super, i);
     const struct ts_svc *s = ts_super_state(o->super, i);

@@ -354,7 +354,7 @@ static void perform(struct ts_super *sup)
             p->stop(p->ctx, pa->service, pa->action.op_id, pa->action.grace_ms);
             break;
         case TS_ACT_INSPECT: p->inspect(p->ctx, pa->service); break;
-        case TS_ACT_NOTICE: p->notice(p->ctx, pa->service, pa->action.notice); break;
+        case TS_ACT_NOTICE: p->notice(p->ctx, pa->service, &pa->action); break;
         }
     }
     sup->action_count = 0;

@@ -30,7 +30,8 @@ struct ts_super_ports {
     void (*start)(void *ctx, size_t service, uint32_t op_id);
     void (*stop)(void *ctx, size_t service, uint32_t op_id, int64_t grace_ms);
     void (*inspect)(void *ctx, size_t service);
-    void (*notice)(void *ctx, size_t service, enum ts_notice notice);
+    /* action: of kind TS_ACT_NOTICE; borrowed for the call. */
+    void (*notice)(void *ctx, size_t service, const struct ts_action *action);
     /* After the actions: something about the service differs from before this turn. */
     void (*changed)(void *ctx, size_t service);
 };

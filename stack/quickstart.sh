@@ -187,8 +187,9 @@ import json, sys
 print(next(s["restarts"] for s in json.load(sys.stdin)["services"] if s["name"] == sys.argv[1]))' "$1"
 }
 
+# Repaired already counts as noticed: that can be quicker than we look.
 gateway_lost() {
-    status_is 'not s["gateway"]["ready"]'
+    status_is "not s['gateway']['ready'] or s['gateway']['restarts'] > $restarts_before"
 }
 
 all_recovered() {

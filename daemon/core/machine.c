@@ -44,7 +44,10 @@ static struct ts_action *add_action(struct ts_step *st, enum ts_action_kind kind
 
 void ts_step_notice(struct ts_step *st, enum ts_notice notice)
 {
-    add_action(st, TS_ACT_NOTICE)->notice = notice;
+    struct ts_action *a = add_action(st, TS_ACT_NOTICE);
+    a->notice = notice;
+    a->why = st->s.latch != TS_WHY_NONE ? st->s.latch : st->s.why;
+    ts_detail_copy(a->detail, st->s.detail);
 }
 
 /* The only place that sets the phase. */
@@ -169,7 +172,7 @@ static bool take_restart(struct ts_step *st, const char *detail)
 
 static void enter_waiting(struct ts_step *st, enum ts_why why)
 {
-    enter(st, TS_PHASE_WAITING, why, TS_NEVER, "");
+    enter(st, TS_PHASE_WAITING, why, TS_NEVER, why == TS_WHY_WANTED ? "" : st->s.detail);
 }
 
 /* Where a service rests that does not run and is not to be started. */
@@ -182,7 +185,8 @@ static void enter_rest(struct ts_step *st)
     } else if (s->held) {
         enter(st, TS_PHASE_HELD, s->hold_why, TS_NEVER, "");
     } else {
-        enter(st, TS_PHASE_STOPPED, TS_WHY_COMMAND, TS_NEVER, "");
+        enum ts_why why = s->wanted == TS_WANTED_NONE ? TS_WHY_NOT_STARTED : TS_WHY_COMMAND;
+        enter(st, TS_PHASE_STOPPED, why, TS_NEVER, "");
     }
 }
 
@@ -195,7 +199,9 @@ static void enter_stopping(struct ts_step *st, enum ts_why why, bool restart)
 
 static void enter_starting(struct ts_step *st, enum ts_why why)
 {
-    enter(st, TS_PHASE_STARTING, why, ts_mono_add(st->now, st->spec->ready_timeout_ms), "");
+    bool fresh = why == TS_WHY_ADOPTED || why == TS_WHY_WANTED || why == TS_WHY_COMMAND;
+    enter(st, TS_PHASE_STARTING, why, ts_mono_add(st->now, st->spec->ready_timeout_ms),
+          fresh ? "" : st->s.detail);
 }
 
 /* After a crash or a failed start: back off, or give up. */

@@ -35,6 +35,7 @@ enum ts_phase { TS_PHASES(TS_PHASE_ENUM) TS_PHASE_COUNT };
 #define TS_WHYS(X)                                                                                 \
     X(TS_WHY_NONE, "none", "")                                                                     \
     X(TS_WHY_ADOPTED, "adopted", "found running")                                                  \
+    X(TS_WHY_NOT_STARTED, "not-started", "nobody has asked for it to run")                         \
     X(TS_WHY_WANTED, "wanted", "is to be up")                                                      \
     X(TS_WHY_COMMAND, "command", "an operator asked for it")                                       \
     X(TS_WHY_DEPENDENCY, "dependency", "a dependency is not ready")                                \
@@ -228,7 +229,10 @@ struct ts_action {
     enum ts_action_kind kind;
     uint32_t op_id;
     int64_t grace_ms;
+    /* TS_ACT_NOTICE: what, and the reason as it was then (the phase may have moved on since) */
     enum ts_notice notice;
+    enum ts_why why;
+    char detail[TS_DETAIL_MAX];
 };
 
 #define TS_MAX_ACTIONS 8
