@@ -155,8 +155,11 @@ start_receiver() {
     }
 }
 
+# Exit status 0 and 3 come from a daemon: all ready, not yet.
 daemon_answers() {
-    "$ctl" version
+    local rc=0
+    "$ctl" status || rc=$?
+    [ "$rc" -eq 0 ] || [ "$rc" -eq 3 ]
 }
 
 start_daemon() {
@@ -187,8 +190,8 @@ import json, sys
 print(next(s["restarts"] for s in json.load(sys.stdin)["services"] if s["name"] == sys.argv[1]))' "$1"
 }
 
-# Repaired already counts as noticed: that can be quicker than we look.
-gateway_lost() {
+# Repairing may take less time than one look at it.
+loss_was_noticed() {
     status_is "not s['gateway']['ready'] or s['gateway']['restarts'] > $restarts_before"
 }
 
@@ -204,7 +207,7 @@ break_gateway() {
     told=$(wc -l <"$demo/receiver.log")
     since=$(date --utc +%Y-%m-%dT%H:%M:%S.%3NZ)
     ts_step "$text" "$@" || exit 1
-    ts_step "tradestackd notices" ts_wait 60 gateway_lost || exit 1
+    ts_step "tradestackd notices" ts_wait 60 loss_was_noticed || exit 1
     ts_step "tradestackd has repaired it: gateway and bot are ready again" \
         ts_wait 120 all_recovered || exit 1
     ts_step "The alert and the all-clear have arrived" \
@@ -300,17 +303,21 @@ remove_files() {
     rm -rf --one-file-system "$demo"
 }
 
-clean() {
-    if [ ! -d "$demo" ]; then
-        ts_say "Nothing to remove: $demo does not exist"
-        return
-    fi
+clean_demo() {
     ts_step "End tradestackd" end_in_background tradestackd
     ts_step "Remove containers, network, volumes and images" remove_stack
     ts_step "End the receiver" end_in_background receiver
     ts_step "End the Docker engine, if it is ours" stop_engine
-    ts_step "Remove Compose, if we installed it" "$repo/stack/setup.sh" compose --remove
     ts_step "Remove $demo" remove_files
+}
+
+clean() {
+    if [ -d "$demo" ]; then
+        clean_demo
+    else
+        ts_say "No demonstration to remove: $demo does not exist"
+    fi
+    ts_step "Remove Compose, if we installed it" "$repo/stack/setup.sh" compose --remove
     ts_say "Left: the packages from Debian, and build/"
 }
 
@@ -331,6 +338,9 @@ fi
 start_ms=$(ts_now_ms)
 [ -n "${prepared:-}" ] || prepare
 as_root_from_here "$@"
-[ ! -d "$demo" ] || { ts_title "Remove the former demonstration" && clean && "$repo/stack/setup.sh" compose; }
+if [ -d "$demo" ]; then
+    ts_title "Remove the former demonstration"
+    clean_demo
+fi
 run_demo
 ts_say "Took $(ts_took "$start_ms"); the log of the steps: $TS_LOG"

@@ -111,9 +111,9 @@ fetch_compose() {
         -o Acquire::Retries=3 -o APT::Sandbox::User=root)
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/root"
     printf 'deb [signed-by=%s] %s trixie main\n' "$keys" "$(debian_mirror)" >"$dir/sources.list"
-    apt-get "${own_apt[@]}" update
-    (cd "$dir" && apt-get "${own_apt[@]}" download docker-compose)
-    dpkg -x "$dir"/docker-compose_*.deb "$dir/root"
+    apt-get "${own_apt[@]}" -o APT::Update::Error-Mode=any update &&
+        (cd "$dir" && apt-get "${own_apt[@]}" download docker-compose) &&
+        dpkg -x "$dir"/docker-compose_*.deb "$dir/root"
 }
 
 place_compose() {
