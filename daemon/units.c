@@ -125,6 +125,15 @@ static const struct ts_container_ref *best_ref(const struct ts_container_ref *li
     return best;
 }
 
+static bool add_if_new(struct ts_daemon *d, const char *service, bool *ret_added)
+{
+    if (by_service(d, service) != NULL) {
+        return true;
+    }
+    *ret_added = true;
+    return add_unit(d, service) != NULL;
+}
+
 /* Services that the store says are to be up, though the engine has no container of them. */
 static bool add_remembered(struct ts_daemon *d, bool *ret_added)
 {
@@ -144,14 +153,18 @@ bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *lis
                          struct ts_error *err)
 {
     bool added = false;
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].oneoff || list[i].service[0] == '\0' || by_service(d, list[i].service)) {
-            continue;
-        }
-        if (add_unit(d, list[i].service) == NULL) {
+    /* Configured services first and in the file's order: that is how status shows them. */
+    for (size_t i = 0; i < d->model->service_count; i++) {
+        const char *name = d->model->services[i].name;
+        if (best_ref(list, count, name) != NULL && !add_if_new(d, name, &added)) {
             return ts_error_nomem(err);
         }
-        added = true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].oneoff && list[i].service[0] != '\0' &&
+            !add_if_new(d, list[i].service, &added)) {
+            return ts_error_nomem(err);
+        }
     }
     if (!add_remembered(d, &added)) {
         return ts_error_nomem(err);

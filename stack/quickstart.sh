@@ -143,7 +143,11 @@ path = /health
 
 [service health-monitor]
 backoff_first = 1s
+
 END
+    # The gateway's log signs are the sample configuration's.
+    sed -n '/^\[signals gateway\]/,/^\[/{/^\[signals gateway\]/p;/^\[/!p}' \
+        "$repo/conf/tradestackd.conf" >>"$demo/tradestackd.conf"
 }
 
 start_receiver() {

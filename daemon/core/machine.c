@@ -709,9 +709,10 @@ const char *ts_machine_invalid(const struct ts_svc *s)
     if (s->restart_count > TS_MAX_RESTARTS) {
         return "more restarts than places";
     }
-    if (s->op == TS_OP_START && s->latch_blocks && s->phase != TS_PHASE_STARTING &&
-        s->phase != TS_PHASE_STOPPING) {
-        return "a start under way for a blocked service";
+    bool rests = s->phase == TS_PHASE_BLOCKED || s->phase == TS_PHASE_FAILED ||
+                 s->phase == TS_PHASE_HELD || s->phase == TS_PHASE_STOPPED;
+    if (s->op == TS_OP_START && rests) {
+        return "at rest with a start under way";
     }
     return NULL;
 }
