@@ -14,6 +14,7 @@
 
 #define SLOW_MS        500
 #define SPLIT_MS       1
+#define CLOSE_AFTER_MS 100
 #define TICK_MS        250
 #define SUBSCRIBED_MAX 32
 
@@ -27,6 +28,7 @@ struct sim_client {
     struct ts_buf hello;
     bool greeted;
     bool started;
+    bool closing; /* has been told why; closed when that has been sent */
     int32_t version;
     int32_t client_id;
     int64_t subscribed[SUBSCRIBED_MAX];
@@ -108,6 +110,10 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct sim_client *c = arg;
+    if (c->closing) {
+        free_client(c);
+        return;
+    }
     size_t n = c->sim->mode == MODE_SPLIT ? 1 : evbuffer_get_length(c->held_back);
     (void)evbuffer_remove_buffer(c->held_back, bufferevent_get_output(c->bev), n);
     if (evbuffer_get_length(c->held_back) > 0) {
@@ -379,10 +385,9 @@ static bool handle_frame(struct sim_client *c, const char *payload, size_t len)
                         now_ms());
         (void)bufferevent_write(c->bev, out.data, out.len);
         ts_buf_done(&out);
-        (void)bufferevent_disable(c->bev, EV_READ);
-        (void)shutdown(bufferevent_getfd(c->bev), SHUT_RD);
-        (void)evbuffer_write(bufferevent_get_output(c->bev), bufferevent_getfd(c->bev));
-        free_client(c);
+        /* Closing with unread bytes would reset the connection and lose the error. */
+        c->closing = true;
+        sim_arm(c->later, CLOSE_AFTER_MS);
         return false;
     }
     answer(c, &m, &out);
@@ -397,6 +402,9 @@ static void on_readable(struct bufferevent *bev, void *arg)
     while ((n = evbuffer_remove(bufferevent_get_input(bev), chunk, sizeof(chunk))) > 0) {
         size_t at = 0;
         struct ts_error err;
+        if (c->closing) {
+            continue;
+        }
         if (!c->greeted && !feed_hello(c, chunk, (size_t)n, &at)) {
             return;
         }

@@ -151,13 +151,19 @@ static void enter(struct sim *sim)
     }
 }
 
+static bool is_upstream_mode(enum sim_mode mode)
+{
+    return mode == MODE_UPSTREAM_LOST || mode == MODE_UPSTREAM_2110 ||
+           mode == MODE_UPSTREAM_LOST_BACK || mode == MODE_UPSTREAM_BACK;
+}
+
 void sim_set_mode(struct sim *sim, enum sim_mode mode)
 {
     bool was_up = sim_api_is_up(sim);
     (void)evtimer_del(sim->mode_timer);
     sim->mode = mode;
     sim_say("gwsim: mode %s", sim_mode_name(mode));
-    if (mode == MODE_OK && sim->upstream_down) {
+    if (!is_upstream_mode(mode) && sim->upstream_down) {
         set_upstream(sim, false, 1102, back_text);
     }
     if (!sim_api_is_up(sim)) {
