@@ -62,6 +62,7 @@ struct ts_unit {
     char old_policy[16]; /* what it was before we took it over; "" if it never was ours */
     int64_t old_retries;
 
+    bool watch_due; /* inspected anew: the probes are looked at after the turn, whatever changed */
     bool watching;
     ts_wall watched_run; /* which run the probes and the log belong to */
     struct ts_probe *probes[TS_MAX_PROBES];

@@ -245,6 +245,7 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     bool deps_changed = !same_deps(u, c);
     u->container = *c;
     u->known = true;
+    u->watch_due = true;
     if (deps_changed && !ts_units_rebuild(d, &err)) {
         TS_LOG(d->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
                "%s: %s", u->service, err.msg);

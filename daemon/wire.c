@@ -55,12 +55,25 @@ static void on_window_due(void *ctx)
     look_at_calendar(ctx);
 }
 
+/* Where a container runs and since when is known to the inspect only, not to the machine: in the
+ * same millisecond as the start, its answer changes nothing that the machine would tell. */
+static void update_watches(struct ts_daemon *d)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        if (d->units[i]->watch_due) {
+            d->units[i]->watch_due = false;
+            ts_watch_update(d->units[i]);
+        }
+    }
+}
+
 static void turn(void *ctx)
 {
     struct ts_daemon *d = ctx;
     ts_mono now = ts_loop_now(d->loop);
     char line[400];
     ts_super_turn(d->super, now);
+    update_watches(d);
     if (ts_super_overflowed(d->super)) {
         ts_engine_watch_resync(d);
     }
