@@ -3,12 +3,14 @@
 #
 #   setup.sh packages GROUP…   groups: build, engine, demo, test
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
+#   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
+plugin=usr/libexec/docker/cli-plugins/docker-compose # in Debian's package
 plugin_dir=/usr/local/lib/docker/cli-plugins
 plugin_mark=$plugin_dir/.docker-compose-by-tradestack
 
@@ -98,7 +100,7 @@ debian_mirror() {
     local uri
     # shellcheck disable=SC2016  # apt's own variables
     uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null |
-        awk '$2 == "bookworm" {print $1; exit}')
+        awk '$2 == "bookworm" || $2 == "trixie" {print $1; exit}')
     printf '%s' "${uri:-http://deb.debian.org/debian}"
 }
 
@@ -117,7 +119,6 @@ fetch_compose() {
 }
 
 place_compose() {
-    local plugin=usr/libexec/docker/cli-plugins/docker-compose
     fetch_compose "$1" || return 1
     ts_as_root install -D -m 755 "$1/root/$plugin" "$plugin_dir/docker-compose" &&
         ts_as_root touch "$plugin_mark" && has_compose
@@ -139,6 +140,24 @@ install_compose() {
     return "$rc"
 }
 
+copy_compose() {
+    if [ -x "/$plugin" ]; then
+        install -D -m 755 "/$plugin" "$2/docker-compose"
+    else
+        fetch_compose "$1" && install -D -m 755 "$1/root/$plugin" "$2/docker-compose"
+    fi
+}
+
+# A copy that stays when the machine's own plug-in goes.
+install_compose_into() {
+    local dir rc=0
+    ! "$1/docker-compose" version --short >/dev/null 2>&1 || return 0
+    dir=$(mktemp -d)
+    ts_step "Put Compose v2 into $1" copy_compose "$dir" "$1" || rc=$?
+    rm -rf "$dir"
+    return "$rc"
+}
+
 remove_compose() {
     [ -e "$plugin_mark" ] || return 0
     ts_as_root rm -f "$plugin_dir/docker-compose" "$plugin_mark"
@@ -153,9 +172,10 @@ packages)
 compose)
     case ${2:-} in
     '') install_compose ;;
+    --into) install_compose_into "${3:?setup.sh compose --into DIR}" ;;
     --remove) remove_compose ;;
-    *) ts_die "compose knows only --remove" ;;
+    *) ts_die "compose knows only --into DIR and --remove" ;;
     esac
     ;;
-*) ts_die "usage: setup.sh packages GROUP… | compose [--remove]" ;;
+*) ts_die "usage: setup.sh packages GROUP… | compose [--into DIR | --remove]" ;;
 esac

@@ -38,7 +38,7 @@ install_npm_packages() {
 prepare() {
     local dir
     stack/setup.sh packages build engine demo test || return 1
-    stack/setup.sh compose || return 1
+    stack/setup.sh compose --into build/docker-plugins || return 1
     while read -r dir; do
         [ "$dir/node_modules" -nt "$dir/package.json" ] ||
             ts_step "Install npm packages of ${dir#"$repo/"}" install_npm_packages "$dir" || return 1

@@ -10,6 +10,7 @@ class Engine:
         self.root = root
         self.socket = root / "docker.sock"
         self.host = f"unix://{self.socket}"
+        self._plugin = repo / "build/docker-plugins/docker-compose"
         self._script = repo / "stack/engine.sh"
         # No contexts, credentials or proxies of the user who runs the tests.
         self.env = {
@@ -19,6 +20,11 @@ class Engine:
         }
 
     def start(self):
+        # A Compose of the tests' own: the machine's may be taken away meanwhile.
+        plugins = self.root / "client/cli-plugins"
+        if self._plugin.exists() and not plugins.exists():
+            plugins.mkdir(parents=True)
+            (plugins / "docker-compose").symlink_to(self._plugin)
         subprocess.run([self._script, "start", self.root], check=True, timeout=180)
 
     def stop(self):
