@@ -19,7 +19,7 @@
 #define TS_STORE_TEXT         256
 #define TS_STORE_RESTARTS_MAX 64
 #define TS_STORE_HISTORY_MAX  20000 /* rows kept */
-#define TS_STORE_OUTBOX_MAX   2000  /* unsent alerts kept per channel; the oldest give way */
+#define TS_STORE_OUTBOX_MAX   2000  /* unsent alerts kept per channel, or a few more */
 #define TS_STORE_OPEN_MAX     1024 /* incidents and messages kept; the longest untouched give way */
 #define TS_STORE_MESSAGE_ID   32   /* NUL included */
 
@@ -120,7 +120,7 @@ struct ts_store_letter {
 };
 typedef void ts_store_letter_fn(void *ctx, const struct ts_store_letter *letter);
 
-/* *ret_pruned: how many older letters gave way. */
+/* *ret_pruned: how many letters gave way, the least severe and oldest first. */
 bool ts_store_outbox_add(struct ts_store *s, const struct ts_store_letter *letter, int64_t *ret_id,
                          int64_t *ret_pruned, struct ts_error *err) TS_MUST_CHECK;
 bool ts_store_outbox_remove(struct ts_store *s, int64_t id, struct ts_error *err) TS_MUST_CHECK;
