@@ -1,27 +1,23 @@
-/*
- * One channel's requests and what their answers mean.
- * Discord's rules: docs "Rate Limits", "Webhook Resource", error codes 10015, 30046, 50027.
- */
+/* One channel's requests, and what follows from their answers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "alert/reply.h"
 #include "alert/sender_internal.h"
 #include "alert/url.h"
 #include "base/json.h"
 #include "base/parse.h"
 
-#define REQUEST_MS      15000
-#define CONNECT_MS      8000
-#define REPLY_MAX       (64 * 1024)
-#define RETRY_FIRST_MS  1000
-#define RETRY_MAX_MS    300000
-#define RATE_LIMIT_MS   5000            /* a 429 that does not say how long */
-#define RATE_LIMIT_LONG (3600 * 1000LL) /* no answer makes us wait longer */
-#define RATE_JITTER_MS  250
-#define EDIT_TRIES      3
-#define EDIT_PAUSE_MS   60000 /* after the store could not be told that an edit was made */
-#define AGENT           "DiscordBot (https://tradestack.invalid, " TS_VERSION ")"
+#define REQUEST_MS     15000
+#define CONNECT_MS     8000
+#define REPLY_MAX      (64 * 1024)
+#define RETRY_FIRST_MS 1000
+#define RETRY_MAX_MS   300000
+#define RATE_JITTER_MS 250
+#define EDIT_TRIES     3
+#define EDIT_PAUSE_MS  60000 /* after the store could not be told that an edit was made */
+#define AGENT          "DiscordBot (https://tradestack.invalid, " TS_VERSION ")"
 
 static uint32_t random_below(struct ts_sender *s, uint32_t n)
 {
@@ -54,97 +50,10 @@ static void retry_later(struct channel *ch, const char *why)
     retry_in(ch, ms + random_below(ch->sender, (uint32_t)(ms / 4) + 1), why);
 }
 
-/* Header and body give seconds with a fraction; -1 if it is no such number. */
-static int64_t seconds_to_ms(const char *text)
-{
-    char *end = NULL;
-    double s = text == NULL ? -1 : strtod(text, &end);
-    bool sane = text != NULL && end != text && s >= 0 && s < 1e6;
-    return sane ? (int64_t)(s * 1000) + 1 : -1;
-}
-
-static bool is_json(const struct ts_http_reply *reply)
-{
-    const char *type = ts_http_header(reply, "Content-Type");
-    return type != NULL && strncmp(type, "application/json", strlen("application/json")) == 0;
-}
-
-/* How long a 429 asks us to wait: its body says it most exactly, then its headers. */
-static int64_t rate_limit_ms(const struct ts_http_reply *reply)
-{
-    struct ts_error err;
-    int64_t ms = -1;
-    if (is_json(reply)) {
-        TS_CLEANUP(ts_json_drop) json_t *o = ts_json_parse(reply->body, reply->len, &err);
-        const json_t *v = json_object_get(o, "retry_after");
-        if (json_is_number(v) && json_number_value(v) >= 0 && json_number_value(v) < 1e6) {
-            ms = (int64_t)(json_number_value(v) * 1000) + 1;
-        }
-    }
-    if (ms < 0) {
-        ms = seconds_to_ms(ts_http_header(reply, "Retry-After"));
-    }
-    if (ms < 0) {
-        ms = RATE_LIMIT_MS;
-    }
-    return ms > RATE_LIMIT_LONG ? RATE_LIMIT_LONG : ms;
-}
-
 static void rate_limited(struct channel *ch, const struct ts_http_reply *reply)
 {
-    retry_in(ch, rate_limit_ms(reply) + random_below(ch->sender, RATE_JITTER_MS),
+    retry_in(ch, ts_reply_wait_ms(reply) + random_below(ch->sender, RATE_JITTER_MS),
              "rate limited (HTTP status 429)");
-}
-
-/* The last answer that the rate limit allows: wait before the next request. */
-static void heed_remaining(struct channel *ch, const struct ts_http_reply *reply)
-{
-    const char *remaining = ts_http_header(reply, "X-RateLimit-Remaining");
-    int64_t ms = seconds_to_ms(ts_http_header(reply, "X-RateLimit-Reset-After"));
-    if (remaining != NULL && strcmp(remaining, "0") == 0 && ms > 0) {
-        ch->not_before =
-            ts_mono_add(ts_loop_now(ch->sender->loop), ms > RATE_LIMIT_LONG ? RATE_LIMIT_LONG : ms);
-    }
-}
-
-/* What the service says of the failure, without our URL in it. */
-static void describe(const struct channel *ch, const struct ts_http_reply *reply, char *out,
-                     size_t size)
-{
-    char body[160] = "";
-    if (is_json(reply)) {
-        bool leaks = ts_alert_shows_url(ts_secret_reveal(ch->url), reply->body);
-        ts_alert_clean(body, sizeof(body), sizeof(body),
-                       leaks ? "(text left out: it repeats the URL)" : reply->body, false);
-    }
-    (void)snprintf(out, size, "HTTP status %d%s%.150s", reply->status, body[0] != '\0' ? ": " : "",
-                   body);
-}
-
-/* What an answer's status means for the request. */
-enum meaning { MEANS_TAKEN, MEANS_WAIT, MEANS_NEVER, MEANS_BAD, MEANS_LATER };
-
-static enum meaning meaning_of(const struct channel *ch, const struct ts_http_reply *reply)
-{
-    if (reply->status >= 200 && reply->status < 300) {
-        return MEANS_TAKEN;
-    }
-    switch (reply->status) {
-    case 429: return MEANS_WAIT;
-    case 401:
-    case 404:
-    case 410: return MEANS_NEVER;
-    case 403:
-        /* Discord itself answers in JSON; a page comes from something in front of it that bans us
-         * for a time. */
-        return ch->spec.kind == TS_CHANNEL_DISCORD && !is_json(reply) ? MEANS_LATER : MEANS_NEVER;
-    case 400:
-    case 405:
-    case 413:
-    case 415:
-    case 422: return MEANS_BAD;
-    default: return MEANS_LATER;
-    }
 }
 
 static void recovered(struct channel *ch, const struct ts_http_reply *reply)
@@ -152,7 +61,7 @@ static void recovered(struct channel *ch, const struct ts_http_reply *reply)
     ch->failures = 0;
     ch->state = TS_CHANNEL_OK;
     ch->detail[0] = '\0';
-    heed_remaining(ch, reply);
+    ch->not_before = ts_mono_add(ts_loop_now(ch->sender->loop), ts_reply_pause_ms(reply));
 }
 
 static void refused(struct channel *ch, const char *why)
@@ -170,37 +79,24 @@ static void refused(struct channel *ch, const char *why)
 
 /* --- batches */
 
-/* The new message's id; "" if the answer has none that looks like one. */
-static void read_message_id(const struct ts_http_reply *reply, char out[TS_STORE_MESSAGE_ID])
-{
-    struct ts_error err;
-    TS_CLEANUP(ts_json_drop)
-    json_t *o = is_json(reply) ? ts_json_parse(reply->body, reply->len, &err) : NULL;
-    const char *id = ts_json_str_or(o, "id", "");
-    out[0] = '\0';
-    if (strspn(id, "0123456789") != strlen(id) || !ts_copy(out, TS_STORE_MESSAGE_ID, id)) {
-        out[0] = '\0';
-    }
-}
-
 static void judge_batch(struct channel *ch, const struct ts_http_reply *reply)
 {
     char why[200];
     char message_id[TS_STORE_MESSAGE_ID];
-    describe(ch, reply, why, sizeof(why));
-    switch (meaning_of(ch, reply)) {
-    case MEANS_TAKEN:
-        read_message_id(reply, message_id);
+    ts_reply_describe(reply, ts_secret_reveal(ch->url), why, sizeof(why));
+    switch (ts_reply_meaning(ch->spec.kind, reply)) {
+    case TS_REPLY_TAKEN:
+        ts_reply_message_id(reply, message_id);
         recovered(ch, reply);
         ts_queue_delivered(ch, message_id);
         break;
-    case MEANS_WAIT: rate_limited(ch, reply); break;
-    case MEANS_NEVER: refused(ch, why); break;
-    case MEANS_BAD:
+    case TS_REPLY_WAIT: rate_limited(ch, reply); break;
+    case TS_REPLY_NEVER: refused(ch, why); break;
+    case TS_REPLY_BAD:
         recovered(ch, reply);
         ts_queue_give_up(ch, why);
         break;
-    case MEANS_LATER: retry_later(ch, why); break;
+    case TS_REPLY_LATER: retry_later(ch, why); break;
     }
 }
 
@@ -228,14 +124,14 @@ static void edit_failed(struct channel *ch, const char *why)
 static void judge_edit(struct channel *ch, const struct ts_http_reply *reply)
 {
     char why[200];
-    describe(ch, reply, why, sizeof(why));
-    switch (meaning_of(ch, reply)) {
-    case MEANS_TAKEN:
+    ts_reply_describe(reply, ts_secret_reveal(ch->url), why, sizeof(why));
+    switch (ts_reply_meaning(ch->spec.kind, reply)) {
+    case TS_REPLY_TAKEN:
         recovered(ch, reply);
         edit_over(ch, false);
         break;
-    case MEANS_WAIT: rate_limited(ch, reply); break;
-    case MEANS_NEVER:
+    case TS_REPLY_WAIT: rate_limited(ch, reply); break;
+    case TS_REPLY_NEVER:
         if (reply->status != 404) {
             refused(ch, why);
             break;
@@ -243,8 +139,8 @@ static void judge_edit(struct channel *ch, const struct ts_http_reply *reply)
         /* The message is gone (10008). If it is the webhook, the next batch will show. */
         edit_over(ch, true);
         break;
-    case MEANS_BAD: edit_over(ch, true); break; /* 30046: too old to be edited again */
-    case MEANS_LATER: edit_failed(ch, why); break;
+    case TS_REPLY_BAD: edit_over(ch, true); break; /* 30046: too old to be edited again */
+    case TS_REPLY_LATER: edit_failed(ch, why); break;
     }
 }
 

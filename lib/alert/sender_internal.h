@@ -3,7 +3,7 @@
  *   sender.c    alerts in: incidents, reminders, to which channels
  *   channels.c  channels: made, kept or replaced at a reload, their status
  *   queue.c     a channel's letters: into store or memory, out again, done
- *   delivery.c  a channel's requests and what their answers mean
+ *   delivery.c  a channel's requests and what follows from their answers
  */
 #ifndef TS_ALERT_SENDER_INTERNAL_H
 #define TS_ALERT_SENDER_INTERNAL_H
