@@ -225,6 +225,79 @@ static void answer(struct ts_daemon *d, struct ts_call *call, const json_t *para
     ts_daemon_kick(d);
 }
 
+/* --- calls that wait until the engine has listed the project */
+
+struct ts_rescan {
+    struct ts_rescan *next;
+    struct ts_daemon *daemon;
+    struct ts_call *call;
+    /* What answers the call then; NULL: the list itself is the answer. */
+    void (*handle)(void *ctx, struct ts_call *call, const json_t *parameters);
+    json_t *parameters;
+};
+
+static void on_rescan_gone(void *ctx)
+{
+    struct ts_rescan *r = ctx;
+    for (struct ts_rescan **at = &r->daemon->rescans; *at != NULL; at = &(*at)->next) {
+        if (*at == r) {
+            *at = r->next;
+            break;
+        }
+    }
+    json_decref(r->parameters);
+    free(r);
+}
+
+static bool wait_for_list(struct ts_daemon *d, struct ts_call *call, const json_t *parameters,
+                          void (*handle)(void *, struct ts_call *, const json_t *))
+{
+    struct ts_rescan *r = calloc(1, sizeof(*r));
+    struct ts_error err;
+    if (r == NULL) {
+        ts_error_nomem(&err);
+        ts_api_failed(call, &err);
+        return false;
+    }
+    *r = (struct ts_rescan){.next = d->rescans,
+                            .daemon = d,
+                            .call = call,
+                            .handle = handle,
+                            .parameters = json_deep_copy(parameters)};
+    d->rescans = r;
+    ts_call_on_gone(call, on_rescan_gone, r);
+    return true;
+}
+
+static void answer_rescan(struct ts_daemon *d, struct ts_rescan *r, const struct ts_error *err)
+{
+    if (err != NULL) {
+        ts_api_failed(r->call, err);
+        return;
+    }
+    if (r->handle != NULL) {
+        r->handle(d, r->call, r->parameters);
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < d->unit_count; i++) {
+        (void)json_array_append_new(list, json_string(d->units[i]->service));
+    }
+    ts_call_reply(r->call, json_pack("{s:o}", "services", list));
+}
+
+void ts_api_rescanned(struct ts_daemon *d, const struct ts_error *err)
+{
+    while (d->rescans != NULL) {
+        struct ts_rescan *r = d->rescans;
+        d->rescans = r->next;
+        ts_call_on_gone(r->call, NULL, NULL);
+        answer_rescan(d, r, err);
+        json_decref(r->parameters);
+        free(r);
+    }
+}
+
 /* --- the methods */
 
 static void post_to(struct ts_daemon *d, size_t i, enum ts_obs_kind kind)
@@ -291,6 +364,10 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
 {
     struct ts_daemon *d = ctx;
     bool all = ts_json_str_or(parameters, "service", "")[0] == '\0';
+    if (d->unit_count == 0 && !d->link.up) {
+        (void)wait_for_list(d, call, parameters, ts_api_start_call); /* just started */
+        return;
+    }
     bool *want = select_services(d, call, parameters, ts_plan_close_over_deps);
     if (want == NULL) {
         return;
@@ -399,6 +476,7 @@ void ts_api_set_released(struct ts_daemon *d, bool released)
 {
     if (d->released != released) {
         d->released = released;
+        ts_units_inspect_all(d, false); /* takes the restart policies over again */
         ts_memory_mark(d, "released", released ? "1" : "");
     }
 }
@@ -418,66 +496,19 @@ void ts_api_release_call(void *ctx, struct ts_call *call, const json_t *paramete
     ts_call_reply(call, json_pack("{s:o}", "services", list));
 }
 
-/* --- rescan: answered when the engine has listed the project */
-
-struct ts_rescan {
-    struct ts_rescan *next;
-    struct ts_daemon *daemon;
-    struct ts_call *call;
-};
-
-static void on_rescan_gone(void *ctx)
-{
-    struct ts_rescan *r = ctx;
-    for (struct ts_rescan **at = &r->daemon->rescans; *at != NULL; at = &(*at)->next) {
-        if (*at == r) {
-            *at = r->next;
-            break;
-        }
-    }
-    free(r);
-}
-
-void ts_api_rescanned(struct ts_daemon *d, const struct ts_error *err)
-{
-    while (d->rescans != NULL) {
-        struct ts_rescan *r = d->rescans;
-        json_t *list = json_array();
-        d->rescans = r->next;
-        ts_call_on_gone(r->call, NULL, NULL);
-        for (size_t i = 0; i < d->unit_count; i++) {
-            (void)json_array_append_new(list, json_string(d->units[i]->service));
-        }
-        if (err != NULL) {
-            json_decref(list);
-            ts_api_failed(r->call, err);
-        } else {
-            ts_call_reply(r->call, json_pack("{s:o}", "services", list));
-        }
-        free(r);
-    }
-}
-
 void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameters)
 {
     struct ts_daemon *d = ctx;
     struct ts_error err;
-    (void)parameters;
     if (!d->link.up) {
         ts_error_set(&err, TS_E_UNAVAILABLE, "the container engine does not answer: %s",
                      d->link.detail);
         ts_api_failed(call, &err);
         return;
     }
-    struct ts_rescan *r = calloc(1, sizeof(*r));
-    if (r == NULL) {
-        ts_error_nomem(&err);
-        ts_api_failed(call, &err);
+    if (!wait_for_list(d, call, parameters, NULL)) {
         return;
     }
-    *r = (struct ts_rescan){.next = d->rescans, .daemon = d, .call = call};
-    d->rescans = r;
-    ts_call_on_gone(call, on_rescan_gone, r);
     /* A list under way may have begun before what the caller wants to be seen. */
     ts_engine_cancel(d->link.listing);
     d->link.listing = NULL;

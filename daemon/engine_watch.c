@@ -57,6 +57,7 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err)
     struct ts_engine_link *l = &d->link;
     stop_link(d);
     ts_copy_cut(l->detail, sizeof(l->detail), err->msg);
+    ts_api_rescanned(d, err); /* who waits for a list is told why there is none */
     if (l->up) {
         l->up = false;
         l->since = ts_loop_wall(d->loop);
@@ -117,7 +118,6 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     bool gap = !d->link.up;
     d->link.listing = NULL;
     if (err != NULL) {
-        ts_api_rescanned(d, err);
         ts_engine_watch_lost(d, err);
         return;
     }
