@@ -129,6 +129,8 @@ struct ts_daemon {
     char live_text[TS_DETAIL_MAX];
 
     struct ts_timer *turn_timer; /* the machine's next deadline */
+    struct ts_timer *stop_timer; /* the end of an orderly stop */
+    bool *stop_wanted;           /* stop_on_exit: services that are to be up next time */
     struct ts_timer *window_timer;
     char window_name[TS_NAME_MAX]; /* "" when none is on */
     ts_wall window_end;
@@ -181,6 +183,8 @@ void ts_watch_forget(struct ts_unit *u);
 /* --- memory.c */
 void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
                        const size_t *changed, size_t changed_count);
+/* Remembers a service as wanted up, whatever its state says: it comes back next time. */
+void ts_memory_keep_up(struct ts_daemon *d, size_t service);
 /* The remembered state of a service, or a fresh one. */
 struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service);
 /* The restart policy that an earlier run took over. */

@@ -53,9 +53,8 @@ static const char *intent_of(const struct ts_svc *s)
     return "";
 }
 
-static bool save(struct ts_daemon *d, size_t i, struct ts_error *err)
+static bool save(struct ts_daemon *d, size_t i, const struct ts_svc *s, struct ts_error *err)
 {
-    const struct ts_svc *s = ts_super_state(d->super, i);
     const struct ts_unit *u = d->units[i];
     struct ts_store_service row = {
         .wanted = (int)s->wanted,
@@ -134,7 +133,7 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
     char text[400];
     bool ok = ts_store_begin(d->store, &err);
     for (size_t i = 0; ok && i < changed_count; i++) {
-        ok = save(d, changed[i], &err);
+        ok = save(d, changed[i], ts_super_state(d->super, changed[i]), &err);
     }
     for (size_t i = 0; i < transition_count; i++) {
         int64_t id = 0;
@@ -147,6 +146,16 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
         store_works(d);
     } else {
         ts_store_rollback(d->store);
+        store_failed(d, err.msg);
+    }
+}
+
+void ts_memory_keep_up(struct ts_daemon *d, size_t service)
+{
+    struct ts_svc s = *ts_super_state(d->super, service);
+    struct ts_error err;
+    s.wanted = TS_WANTED_UP;
+    if (!save(d, service, &s, &err)) {
         store_failed(d, err.msg);
     }
 }

@@ -273,6 +273,8 @@ void ts_daemon_free(struct ts_daemon *d)
     ts_super_free(d->super);
     ts_timer_free(d->turn_timer);
     ts_timer_free(d->window_timer);
+    ts_timer_free(d->stop_timer);
+    free(d->stop_wanted);
     ts_store_close(d->store);
     ts_platform_free(d->platform);
     ts_model_free(d->model);
@@ -287,30 +289,56 @@ static void finish_stop(void *ctx)
     ts_loop_stop(d->loop);
 }
 
-/* Ends when the alerts that can be sent are sent, or soon. */
+/* stop_on_exit: everything down in reverse order, and up again when the daemon is back. */
+static int64_t begin_stack_stop(struct ts_daemon *d)
+{
+    int64_t longest = 0;
+    d->stop_wanted = calloc(d->unit_count + 1, sizeof(*d->stop_wanted));
+    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
+        const struct ts_svc *s = ts_super_state(d->super, i);
+        if (s->wanted == TS_WANTED_UP && !s->held) {
+            d->stop_wanted[i] = true;
+            longest += ts_super_spec(d->super, i)->stop_grace_ms;
+            ts_unit_post(d->units[i], &(struct ts_obs){.kind = TS_OBS_CMD_STOP});
+        }
+    }
+    return longest;
+}
+
+/* May the loop end? Alerts that can be sent are out, and what is to stop has stopped. */
+static bool stop_is_done(struct ts_daemon *d)
+{
+    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
+        const struct ts_svc *s = ts_super_state(d->super, i);
+        if (d->stop_wanted[i] && (s->running || s->phase == TS_PHASE_STOPPING)) {
+            return false;
+        }
+    }
+    return !ts_super_pending(d->super) && ts_sender_idle(d->sender);
+}
+
+/* Ends when that is done, or when its time is over. */
 static void on_stop(void *ctx)
 {
     struct ts_daemon *d = ctx;
+    struct ts_error err;
     if (d->stopping) {
         ts_loop_stop(d->loop); /* asked twice: at once */
         return;
     }
     d->stopping = true;
     ts_platform_stopping(d->platform);
-    TS_LOG(d->log, TS_MSG_STOPPING, TS_NO_FIELDS, "tradestackd ends; containers are left running");
-    if (ts_sender_idle(d->sender)) {
+    bool stack_too = d->model->stop_on_exit && !d->released && d->link.up;
+    TS_LOG(d->log, TS_MSG_STOPPING, TS_NO_FIELDS, "tradestackd ends; %s",
+           stack_too ? "the stack is stopped first (stop_on_exit)" : "containers are left running");
+    int64_t wait = STOP_WAIT_MS + (stack_too ? begin_stack_stop(d) : 0);
+    d->stop_timer = ts_timer_new(d->loop, finish_stop, d, &err);
+    if (d->stop_timer == NULL || stop_is_done(d)) {
         ts_loop_stop(d->loop);
         return;
     }
-    struct ts_error err;
-    struct ts_timer *t = ts_timer_new(d->loop, finish_stop, d, &err);
-    if (t == NULL) {
-        ts_loop_stop(d->loop);
-        return;
-    }
-    ts_timer_free(d->window_timer);
-    d->window_timer = t;
-    ts_timer_after(t, STOP_WAIT_MS);
+    ts_timer_after(d->stop_timer, wait);
+    ts_daemon_kick(d);
 }
 
 static void on_reload(void *ctx)
@@ -328,7 +356,7 @@ static void turn_or_stop(void *ctx)
 {
     struct ts_daemon *d = ctx;
     turn(d);
-    if (d->stopping && ts_sender_idle(d->sender)) {
+    if (d->stopping && stop_is_done(d)) {
         ts_loop_stop(d->loop);
     }
 }
@@ -350,6 +378,11 @@ bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
     ts_memory_event(d, "", "daemon.started", d->unclean ? "the last run did not end in order" : "");
     ts_platform_ready(d->platform);
     bool ok = ts_loop_run(d->loop, turn_or_stop, d, err);
+    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
+        if (d->stop_wanted[i]) {
+            ts_memory_keep_up(d, i);
+        }
+    }
     if (ok) {
         ts_memory_mark(d, "clean_end", "1");
         int64_t last =

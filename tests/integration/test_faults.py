@@ -184,6 +184,16 @@ def test_release_gives_the_restart_policies_back(told):
         assert time.monotonic() < deadline
 
 
+def test_stop_on_exit_stops_in_reverse_and_all_come_back(stack_factory):
+    stack = bring_up(stack_factory(config={"daemon": {"stop_on_exit": "yes"}}))
+    stack.daemon.stop()
+    state = {c: stack.inspect(c)["State"] for c in stack.CONTAINERS}
+    assert {s["Status"] for s in state.values()} == {"exited"}
+    assert state["trading-bot"]["FinishedAt"] < state[GATEWAY]["FinishedAt"]
+    stack.daemon.start()
+    stack.daemon.wait_ready()
+
+
 # --- the safety rules
 
 
