@@ -26,8 +26,10 @@ set_up() {
     [ -f "$1/build.ninja" ] || meson setup "$@"
 }
 
+# node knows only its own list of authorities; a company's proxy is in the machine's.
 install_npm_packages() {
     local dir=$1
+    export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
     (cd "$dir" && if [ -f package-lock.json ]; then
         npm ci --ignore-scripts --no-audit --no-fund
     else
