@@ -20,7 +20,30 @@ void ts_step_apply(struct ts_step *st);
 /* Forgets the probes' results: a new run begins. */
 void ts_step_new_run(struct ts_step *st);
 
-/* machine.c: actions */
+/* machine_phases.c: runs the present phase's function once. */
+void ts_step_phase(struct ts_step *st);
+
+/* machine.c: what the phases share */
+struct ts_action *ts_step_add_action(struct ts_step *st, enum ts_action_kind kind);
+/* The only place that sets the phase. */
+void ts_step_enter(struct ts_step *st, enum ts_phase phase, enum ts_why why, ts_mono deadline,
+                   const char *detail);
+/* Latches that must not leave the container running: more tries or more trading do harm. */
+bool ts_step_latch_stops(const struct ts_svc *s);
+bool ts_step_want_up(const struct ts_svc *s);
+void ts_step_issue_start(struct ts_step *st);
+void ts_step_issue_stop(struct ts_step *st);
+/* Takes one restart from the budget. False: it is used up, and the service is latched. */
+bool ts_step_take_restart(struct ts_step *st, const char *detail);
+void ts_step_enter_waiting(struct ts_step *st, enum ts_why why);
+/* Where a service rests that does not run and is not to be started. */
+void ts_step_enter_rest(struct ts_step *st);
+void ts_step_enter_stopping(struct ts_step *st, enum ts_why why, bool restart);
+void ts_step_enter_starting(struct ts_step *st, enum ts_why why);
+/* After a crash or a failed start: back off, or give up. */
+void ts_step_enter_backoff(struct ts_step *st, enum ts_why why, const char *detail);
+/* The container does not run though it did, and we did not stop it. */
+void ts_step_on_exit(struct ts_step *st);
 void ts_step_notice(struct ts_step *st, enum ts_notice notice);
 /* Sets the latch: failed (or blocked) until reset. */
 void ts_step_latch(struct ts_step *st, enum ts_why why, bool blocks, const char *detail);

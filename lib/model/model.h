@@ -12,15 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TS_NAME_MAX      64  /* service, probe, window and project names, NUL included */
-#define TS_TEXT_MAX      256 /* hosts, paths, patterns, addresses */
-#define TS_MAX_PROBES    8   /* per service */
-#define TS_MAX_DEPS      8   /* per service */
-#define TS_MAX_WINDOWS   16  /* in all */
-#define TS_MAX_SIGNALS   24  /* log signals per service */
-#define TS_MAX_CHANNELS  8   /* alert channels */
-#define TS_MAX_PREFIXES  8   /* paper account prefixes */
-#define TS_MAX_SERVICES  4096
+#define TS_NAME_MAX     64  /* service, probe, window and project names, NUL included */
+#define TS_TEXT_MAX     256 /* hosts, paths, patterns, addresses */
+#define TS_MAX_PROBES   8   /* per service */
+#define TS_MAX_DEPS     8   /* per service */
+#define TS_MAX_WINDOWS  16  /* in all */
+#define TS_MAX_SIGNALS  24  /* log signals per service */
+#define TS_MAX_CHANNELS 8   /* alert channels */
+#define TS_MAX_PREFIXES 8   /* paper account prefixes */
+#define TS_MAX_SERVICES 4096
 
 /* X(symbol, name) */
 #define TS_PROBE_KINDS(X)                                                                          \
@@ -42,20 +42,20 @@ enum ts_purpose {
 struct ts_probe_spec {
     char name[TS_NAME_MAX];
     enum ts_probe_kind kind;
-    unsigned purposes;      /* of enum ts_purpose, or-ed; never 0 */
-    char host[TS_TEXT_MAX]; /* "" = found by the engine: published port on loopback, else the
-                               container's own address; else a numeric address or a name */
-    uint16_t port;          /* container port (host given: that host's port); 0 = the lowest
-                               published one, and for engine and log */
-    char path[TS_TEXT_MAX]; /* http: "/health" */
+    unsigned purposes;         /* of enum ts_purpose, or-ed; never 0 */
+    char host[TS_TEXT_MAX];    /* "" = found by the engine: published port on loopback, else the
+                                  container's own address; else a numeric address or a name */
+    uint16_t port;             /* container port (host given: that host's port); 0 = the lowest
+                                  published one, and for engine and log */
+    char path[TS_TEXT_MAX];    /* http: "/health" */
     char pattern[TS_TEXT_MAX]; /* log: PCRE2 */
     int64_t interval_ms;
-    int64_t timeout_ms;     /* of one try, all of it */
+    int64_t timeout_ms;      /* of one try, all of it */
     int64_t start_period_ms; /* after a start, failures within it do not count */
-    uint32_t rise;          /* passes in a row until it counts as passed */
-    uint32_t fall;          /* failures in a row until it counts as lost */
-    int32_t client_id;      /* ibapi: first client id to use */
-    int32_t version_min;    /* ibapi: advertised range */
+    uint32_t rise;           /* passes in a row until it counts as passed */
+    uint32_t fall;           /* failures in a row until it counts as lost */
+    int32_t client_id;       /* ibapi: first client id to use */
+    int32_t version_min;     /* ibapi: advertised range */
     int32_t version_max;
 };
 
@@ -140,15 +140,15 @@ struct ts_svc_spec {
     uint32_t backoff_jitter_pct; /* of the delay, added: 0..100 */
     uint32_t budget;             /* restarts allowed within budget_window_ms, then failed */
     int64_t budget_window_ms;
-    int64_t stable_after_ms;   /* this long ready: the back-off starts from the beginning */
-    int64_t act_after_ms;      /* a lost liveness must last this long before a restart */
-    int64_t ready_timeout_ms;  /* a start that is not ready by then counts as failed */
-    int64_t stop_grace_ms;     /* SIGTERM to SIGKILL */
-    int64_t alert_after_ms;    /* not ready without action: alert when it lasted this long */
+    int64_t stable_after_ms;     /* this long ready: the back-off starts from the beginning */
+    int64_t act_after_ms;        /* a lost liveness must last this long before a restart */
+    int64_t ready_timeout_ms;    /* a start that is not ready by then counts as failed */
+    int64_t stop_grace_ms;       /* SIGTERM to SIGKILL */
+    int64_t alert_after_ms;      /* not ready without action: alert when it lasted this long */
     uint32_t login_failures_max; /* this many login-failed signals: stop, alert, no retry */
     int64_t twofa_wait_ms;       /* after 2fa-wait no restart for this long */
-    bool windows;              /* honours the expected-outage windows */
-    bool guarded;              /* the interlock stands before each start */
+    bool windows;                /* honours the expected-outage windows */
+    bool guarded;                /* the interlock stands before each start */
     enum ts_dep_return on_dependency_return;
 };
 
@@ -158,11 +158,11 @@ enum ts_zone { TS_ZONE_UTC, TS_ZONE_US_EASTERN };
 
 struct ts_window {
     char name[TS_NAME_MAX];
-    unsigned days;        /* bit 0 = Sunday … bit 6 = Saturday: the days on which it begins */
-    int from_min;         /* minutes since local midnight */
+    unsigned days; /* bit 0 = Sunday … bit 6 = Saturday: the days on which it begins */
+    int from_min;  /* minutes since local midnight */
     int to_min;
     enum ts_zone zone;
-    int64_t slack_ms;     /* added to the end before trouble is reported */
+    int64_t slack_ms; /* added to the end before trouble is reported */
 };
 
 enum ts_channel_kind { TS_CHANNEL_DISCORD, TS_CHANNEL_WEBHOOK };
@@ -177,17 +177,17 @@ struct ts_channel_spec {
 
 struct ts_model {
     /* [daemon] */
-    char project[TS_NAME_MAX];     /* Compose project */
-    char state_dir[TS_TEXT_MAX];   /* the store lies here */
-    char host_name[TS_NAME_MAX];   /* shown in alerts; "" = the machine's */
-    int log_level;                 /* enum ts_log_level */
-    bool log_json;                 /* one JSON object a line on stderr instead of text */
-    bool stop_on_exit;             /* the daemon's end stops the stack */
+    char project[TS_NAME_MAX];   /* Compose project */
+    char state_dir[TS_TEXT_MAX]; /* the store lies here */
+    char host_name[TS_NAME_MAX]; /* shown in alerts; "" = the machine's */
+    int log_level;               /* enum ts_log_level */
+    bool log_json;               /* one JSON object a line on stderr instead of text */
+    bool stop_on_exit;           /* the daemon's end stops the stack */
 
     /* [engine] */
-    char engine[TS_TEXT_MAX];      /* unix:///path, tcp://host:port; "" = DOCKER_HOST, else default */
-    int64_t engine_timeout_ms;     /* one request */
-    int64_t resync_ms;             /* full list and inspect, whatever the events said */
+    char engine[TS_TEXT_MAX];  /* unix:///path, tcp://host:port; "" = DOCKER_HOST, else default */
+    int64_t engine_timeout_ms; /* one request */
+    int64_t resync_ms;         /* full list and inspect, whatever the events said */
     int64_t engine_alert_after_ms; /* engine silent this long: alert */
 
     /* [control] */
@@ -198,8 +198,8 @@ struct ts_model {
     /* [alerts] */
     struct ts_channel_spec channels[TS_MAX_CHANNELS];
     size_t channel_count;
-    int64_t reminder_ms;           /* an unresolved incident is told again; 0 = never */
-    int64_t alert_expiry_ms;       /* undeliverable this long: dropped, with a log line */
+    int64_t reminder_ms;     /* an unresolved incident is told again; 0 = never */
+    int64_t alert_expiry_ms; /* undeliverable this long: dropped, with a log line */
 
     /* [safety] */
     char paper_prefixes[TS_MAX_PREFIXES][8];
@@ -214,8 +214,8 @@ struct ts_model {
     struct ts_window windows[TS_MAX_WINDOWS];
     size_t window_count;
 
-    struct ts_svc_spec defaults;   /* [service *]: for services without a section of their own */
-    struct ts_svc_spec *services;  /* owned; as configured, in file order */
+    struct ts_svc_spec defaults;  /* [service *]: for services without a section of their own */
+    struct ts_svc_spec *services; /* owned; as configured, in file order */
     size_t service_count;
 };
 

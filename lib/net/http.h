@@ -19,8 +19,9 @@ struct ts_http;
 struct ts_http_req;
 struct ts_buf;
 
-#define TS_HTTP_HEADERS_MAX    32                  /* request headers of one call */
-#define TS_HTTP_REPLY_HEAD_MAX ((size_t)16 * 1024) /* bytes of reply headers; more is TS_E_LIMIT   \
+#define TS_HTTP_HEADERS_MAX 32 /* request headers of one call */
+#define TS_HTTP_REPLY_HEAD_MAX                                                                     \
+    ((size_t)16 * 1024)                            /* bytes of reply headers; more is TS_E_LIMIT   \
                                                     */
 #define TS_HTTP_STREAM_CHUNK   ((size_t)64 * 1024) /* on_data never gets more at once */
 #define TS_HTTP_ERROR_BODY_MAX ((size_t)64 * 1024) /* of a stream that was answered with no 2xx */

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""The manual pages know what the programs know: every command and option of tradestackctl, every
+key of the configuration; the sample configuration documents each key with its default.
+
+words.py TRADESTACKCTL SCHEMA_DUMP"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def check_ctl(ctl):
+    page = (ROOT / "docs/tradestackctl.1").read_text(encoding="utf-8")
+    text = run(ctl, "--help")
+    commands = re.findall(r"^  ([a-z]+)[ A-Za-z\[\]]*  ", text.split("Options:")[0], re.M)
+    options = set(re.findall(r"--([a-z-]+)", text))
+    for command in commands:
+        options |= set(re.findall(r"--([a-z-]+)", run(ctl, command, "--help")))
+        if not re.search(rf"^\.It Cm {command}\b", page, re.M):
+            yield f"tradestackctl.1 lacks the command {command}"
+    for option in sorted(options):
+        if not re.search(rf"Fl Fl {option}\b", page):
+            yield f"tradestackctl.1 lacks the option --{option}"
+    for command in re.findall(r"^\.It Cm ([a-z]+)", page, re.M):
+        if command not in commands:
+            yield f"tradestackctl.1 documents {command}, which tradestackctl does not know"
+    completion = (ROOT / "ctl/tradestackctl.bash").read_text(encoding="utf-8")
+    for word in [*commands, *("--" + option for option in options)]:
+        if not re.search(rf"(?<![a-z-]){re.escape(word)}(?![a-z-])", completion):
+            yield f"tradestackctl.bash does not complete {word}"
+
+
+def check_conf(dump):
+    page = (ROOT / "docs/tradestackd.conf.5").read_text(encoding="utf-8")
+    made = subprocess.run([sys.executable, ROOT / "docs/make_conf_page.py"], input=run(dump),
+                          check=True, capture_output=True, text=True).stdout
+    if made != page:
+        yield "tradestackd.conf.5 is not what docs/make_conf_page.py makes of the schema"
+    sample = (ROOT / "conf/tradestackd.conf").read_text(encoding="utf-8")
+    for row in run(dump).splitlines():
+        section, key = row.split("\t")[:2]
+        if not re.search(rf"^#?\s*{re.escape(key)}\s*=", sample, re.M):
+            yield f"conf/tradestackd.conf does not mention {key} of [{section}]"
+
+
+def main():
+    ctl, dump = sys.argv[1:]
+    found = [*check_ctl(ctl), *check_conf(dump)]
+    print("\n".join(found) or "pages, completion and sample are complete")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
