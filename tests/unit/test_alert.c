@@ -5,8 +5,10 @@
 #include "alert/alert.h"
 #include "alert/incidents.h"
 #include "alert/render.h"
+#include "alert/reply.h"
 #include "alert/sender.h"
 #include "alert/url.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/parse.h"
 
@@ -382,6 +384,39 @@ static void test_texts_that_repeat_the_url_are_found(void **state)
     }
 }
 
+static void test_each_status_has_its_meaning(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        bool json;
+        enum ts_reply_meaning discord;
+        enum ts_reply_meaning webhook;
+    } rows[] = {
+        {200, true, TS_REPLY_TAKEN, TS_REPLY_TAKEN},  {204, false, TS_REPLY_TAKEN, TS_REPLY_TAKEN},
+        {302, false, TS_REPLY_LATER, TS_REPLY_LATER}, {400, true, TS_REPLY_BAD, TS_REPLY_BAD},
+        {401, true, TS_REPLY_NEVER, TS_REPLY_NEVER},  {403, true, TS_REPLY_NEVER, TS_REPLY_NEVER},
+        {403, false, TS_REPLY_LATER, TS_REPLY_NEVER}, {404, true, TS_REPLY_NEVER, TS_REPLY_NEVER},
+        {405, false, TS_REPLY_BAD, TS_REPLY_BAD},     {408, false, TS_REPLY_LATER, TS_REPLY_LATER},
+        {410, false, TS_REPLY_NEVER, TS_REPLY_NEVER}, {413, false, TS_REPLY_BAD, TS_REPLY_BAD},
+        {415, false, TS_REPLY_BAD, TS_REPLY_BAD},     {422, true, TS_REPLY_BAD, TS_REPLY_BAD},
+        {425, false, TS_REPLY_LATER, TS_REPLY_LATER}, {429, true, TS_REPLY_WAIT, TS_REPLY_WAIT},
+        {429, false, TS_REPLY_WAIT, TS_REPLY_WAIT},   {500, true, TS_REPLY_LATER, TS_REPLY_LATER},
+        {599, false, TS_REPLY_LATER, TS_REPLY_LATER},
+    };
+    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
+        struct ts_buf head = ts_buf_init(100);
+        static const char json[] = "Content-Type\0application/json; charset=utf-8";
+        static const char html[] = "Content-Type\0text/html";
+        (void)ts_buf_add(&head, rows[i].json ? json : html,
+                         rows[i].json ? sizeof(json) : sizeof(html));
+        const struct ts_http_reply reply = {rows[i].status, "{}", 2, &head};
+        assert_int_equal(ts_reply_meaning(TS_CHANNEL_DISCORD, &reply), rows[i].discord);
+        assert_int_equal(ts_reply_meaning(TS_CHANNEL_WEBHOOK, &reply), rows[i].webhook);
+        ts_buf_done(&head);
+    }
+}
+
 /* --- incidents */
 
 static struct ts_incidents *incidents;
@@ -506,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_only_safe_urls_are_taken),
         cmocka_unit_test(test_requests_go_to_the_versioned_api),
         cmocka_unit_test(test_texts_that_repeat_the_url_are_found),
+        cmocka_unit_test(test_each_status_has_its_meaning),
         INCIDENT_TEST(test_an_incident_reads_like_a_story),
         INCIDENT_TEST(test_reminder_comes_when_it_is_due),
         INCIDENT_TEST(test_wall_clock_set_back_gives_no_negative_time),

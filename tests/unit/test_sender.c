@@ -148,6 +148,25 @@ static void test_a_storm_becomes_one_message(void **state)
     expect_nothing_waits();
 }
 
+static void test_end_that_is_only_counted_is_shown_by_the_edit(void **state)
+{
+    (void)state;
+    with_channels(true, false);
+    post(TS_ALERT_OPEN, "down");
+    run_until_settled(1);
+    post(TS_ALERT_RESOLVED, "healthy");
+    for (int i = 0; i < 20; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "svc%d/health", i);
+        struct ts_alert worse = alert_of(TS_ALERT_OPEN, key, "worse");
+        (void)ts_sender_post(sender, &worse);
+    }
+    run_until_settled(3);
+    assert_null(strstr(requests[1].body, "healthy"));
+    assert_non_null(strstr(requests[1].body, "and 11 more events"));
+    expect_request(2, "PATCH", EDIT_URI, GREEN "Resolved: down;");
+}
+
 static void test_urgent_alerts_pass_the_others(void **state)
 {
     (void)state;
@@ -415,6 +434,7 @@ int main(void)
         SENDER_TEST(test_failed_edit_is_tried_a_few_times),
         SENDER_TEST(test_odd_message_ids_are_never_used),
         SENDER_TEST(test_a_storm_becomes_one_message),
+        SENDER_TEST(test_end_that_is_only_counted_is_shown_by_the_edit),
         SENDER_TEST(test_urgent_alerts_pass_the_others),
         SENDER_TEST(test_rate_limits_are_honoured),
         SENDER_TEST(test_last_allowed_message_is_followed_by_a_pause),

@@ -13,7 +13,7 @@
 #include <sqlite3.h>
 
 #include "base/parse.h"
-#include "store/store.h"
+#include "store/store_internal.h"
 
 #define WALL(ms_)   ((ts_wall){ms_})
 #define KILL_ROUNDS 12
@@ -601,6 +601,31 @@ static void test_transaction_is_kept_whole_or_not_at_all(void **state)
     ts_store_close(s);
 }
 
+static void test_nothing_is_kept_of_a_transaction_that_sqlite_took_back(void **state)
+{
+    (void)state;
+    struct ts_store *s = open_store();
+    char value[8];
+    int64_t id;
+    const struct ts_store_event e = {.at = {1}, .service = "a", .event = "e", .text = "t"};
+    OK(ts_store_begin(s, &err));
+    OK(ts_store_meta_set(s, "early", "1", &err));
+    /* What it does by itself after some failures. */
+    assert_int_equal(sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    FAILS(ts_store_meta_set(s, "late", "1", &err), TS_E_SYSTEM);
+    FAILS(ts_store_history_add(s, &e, &id, &err), TS_E_SYSTEM);
+    FAILS(ts_store_commit(s, &err), TS_E_SYSTEM);
+    assert_int_equal(ts_store_lost_count(s), 1);
+    assert_false(ts_store_in_transaction(s));
+    OK(ts_store_meta_get(s, "early", value, sizeof(value), &err));
+    assert_string_equal(value, "");
+    OK(ts_store_meta_get(s, "late", value, sizeof(value), &err));
+    assert_string_equal(value, "");
+    OK(ts_store_begin(s, &err));
+    OK(ts_store_commit(s, &err));
+    ts_store_close(s);
+}
+
 /* A full disk, as far as SQLite can tell: no file may grow beyond `bytes` (RLIM_INFINITY: any). */
 static void limit_files(rlim_t bytes)
 {
@@ -788,6 +813,7 @@ int main(void)
         STORE_TEST(test_incidents_and_messages_are_bounded),
         STORE_TEST(test_newer_edit_takes_the_place_of_the_older),
         STORE_TEST(test_transaction_is_kept_whole_or_not_at_all),
+        STORE_TEST(test_nothing_is_kept_of_a_transaction_that_sqlite_took_back),
         STORE_TEST(test_full_disk_is_an_error_and_passes),
         STORE_TEST(test_transaction_on_a_full_disk_leaves_nothing),
         STORE_TEST(test_store_opens_on_a_full_disk),
