@@ -74,9 +74,9 @@ static void end_op(struct ts_wait *op)
 
 static void on_op_gone(void *ctx)
 {
-    struct ts_wait *op = ctx;
-    op->answered = true;
-    ts_loop_defer(op->daemon->loop, free_op, op);
+    /* Freed now: nobody walks the list here, and at the daemon's end nothing may be left to the
+     * loop. An answered operation has no call any more and does not come here. */
+    free_op(ctx);
 }
 
 static void on_op_deadline(void *ctx)

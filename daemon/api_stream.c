@@ -120,9 +120,8 @@ static void free_log_stream(void *arg)
 
 static void on_log_gone(void *ctx)
 {
-    struct log_stream *l = ctx;
-    l->gone = true;
-    ts_loop_defer(l->daemon->loop, free_log_stream, l);
+    /* Now: at the daemon's end the engine is freed before the loop runs what was deferred. */
+    free_log_stream(ctx);
 }
 
 static void on_log_line(void *ctx, const struct ts_log_line *line)

@@ -74,7 +74,9 @@ struct ts_unit {
     } refs[TS_MAX_PROBES];
     struct ts_logs *log;
     struct ts_timer *log_retry;
+    uint32_t log_tries;   /* openings in a row that brought no line */
     int64_t log_nano;     /* time of the last line */
+    ts_wall log_run;      /* which run log_nano belongs to */
     ts_wall signals_from; /* older lines are history: they prove, but do not alarm */
     struct ts_pattern *signals[TS_MAX_SIGNALS];
 };
@@ -118,6 +120,7 @@ struct ts_daemon {
     struct ts_engine_link link;
     struct ts_store *store;
     bool store_told; /* its failure has been alerted */
+    bool unsaved;    /* states changed that the store could not take */
     struct ts_sender *sender;
     struct ts_prober *prober;
     struct ts_control *control;
@@ -146,6 +149,8 @@ bool ts_engine_watch_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CH
 void ts_engine_watch_stop(struct ts_daemon *d);
 /* Lists and inspects everything now. */
 void ts_engine_watch_resync(struct ts_daemon *d);
+/* The same after a pause: for failures that a list at once would only repeat. */
+void ts_engine_watch_resync_in(struct ts_daemon *d, int64_t ms);
 /* A call failed in a way that says the engine is gone. */
 void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err);
 
@@ -185,6 +190,8 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
                        const size_t *changed, size_t changed_count);
 /* Remembers a service as wanted up, whatever its state says: it comes back next time. */
 void ts_memory_keep_up(struct ts_daemon *d, size_t service);
+/* Writes all states if an earlier write failed. */
+void ts_memory_retry(struct ts_daemon *d);
 /* The remembered state of a service, or a fresh one. */
 struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service);
 /* The restart policy that an earlier run took over. */

@@ -134,6 +134,13 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     ts_daemon_kick(d);
 }
 
+void ts_engine_watch_resync_in(struct ts_daemon *d, int64_t ms)
+{
+    if (d->link.events != NULL) {
+        ts_timer_after(d->link.resync, ms);
+    }
+}
+
 void ts_engine_watch_resync(struct ts_daemon *d)
 {
     struct ts_error err;
@@ -243,6 +250,7 @@ static void on_retry(void *ctx)
 
 static void on_resync(void *ctx)
 {
+    ts_memory_retry(ctx);
     ts_engine_watch_resync(ctx);
 }
 

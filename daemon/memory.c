@@ -3,6 +3,7 @@
  * and back: a back-off that was to last a minute still does after the daemon was killed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -142,6 +143,7 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
         tell_transition(d, &transitions[i], text, id);
     }
     ok = ok && ts_store_commit(d->store, &err);
+    d->unsaved = d->unsaved || (!ok && changed_count > 0);
     if (ok) {
         store_works(d);
     } else {
@@ -158,6 +160,20 @@ void ts_memory_keep_up(struct ts_daemon *d, size_t service)
     if (!save(d, service, &s, &err)) {
         store_failed(d, err.msg);
     }
+}
+
+void ts_memory_retry(struct ts_daemon *d)
+{
+    size_t *all = d->unsaved ? calloc(d->unit_count + 1, sizeof(*all)) : NULL;
+    if (all == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < d->unit_count; i++) {
+        all[i] = i;
+    }
+    d->unsaved = false; /* set again if it fails again */
+    ts_memory_journal(d, NULL, 0, all, d->unit_count);
+    free(all);
 }
 
 static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, struct ts_svc *s)

@@ -156,13 +156,21 @@ static void log_notice(struct ts_daemon *d, const char *service, enum ts_notice 
            "%s. %s %s", a->title, a->what, a->doing);
 }
 
-static void close_incident(struct ts_daemon *d, const char *service, const char *incident)
+/* Tells the end of an incident if it was open. */
+static void close_incident(struct ts_daemon *d, const char *service, const char *incident,
+                           const char *title)
 {
     struct ts_alert a = {.kind = TS_ALERT_RESOLVED, .severity = TS_SEVERITY_OK};
     (void)snprintf(a.key, sizeof(a.key), "%s/%s", service, incident);
-    (void)snprintf(a.title, sizeof(a.title), "%s is ready again", service);
+    (void)snprintf(a.title, sizeof(a.title), "%s %s", service, title);
     ts_copy_cut(a.service, sizeof(a.service), service);
     post(d, &a);
+}
+
+static bool ends_all(enum ts_notice notice)
+{
+    return notice == TS_NOTICE_READY || notice == TS_NOTICE_STOPPED ||
+           notice == TS_NOTICE_MANUAL_STOP;
 }
 
 void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
@@ -191,9 +199,10 @@ void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
     }
     log_notice(d, spec->name, notice, &a);
     post(d, &a);
-    if (notice == TS_NOTICE_READY) {
-        close_incident(d, spec->name, "2fa");
-        close_incident(d, spec->name, "session");
+    if (ends_all(notice)) { /* or it would be reminded of for ever */
+        close_incident(d, spec->name, "health", row->title);
+        close_incident(d, spec->name, "2fa", row->title);
+        close_incident(d, spec->name, "session", row->title);
     }
 }
 

@@ -6,6 +6,11 @@
 #include "base/parse.h"
 #include "daemon.h"
 
+/* A list leads to inspects; were a failed inspect to lead to a list at once, the two would chase
+ * each other. */
+#define GONE_RETRY_MS   1000
+#define FAILED_RETRY_MS 5000
+
 static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err);
 
@@ -149,32 +154,51 @@ static bool add_remembered(struct ts_daemon *d, bool *ret_added)
     return true;
 }
 
-bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
-                         struct ts_error *err)
+/* Units for services not seen before. False: out of memory, with some of them added. */
+static bool add_listed(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
+                       bool *ret_added)
 {
-    bool added = false;
     /* Configured services first and in the file's order: that is how status shows them. */
     for (size_t i = 0; i < d->model->service_count; i++) {
         const char *name = d->model->services[i].name;
-        if (best_ref(list, count, name) != NULL && !add_if_new(d, name, &added)) {
-            return ts_error_nomem(err);
+        if (best_ref(list, count, name) != NULL && !add_if_new(d, name, ret_added)) {
+            return false;
         }
     }
     for (size_t i = 0; i < count; i++) {
         if (!list[i].oneoff && list[i].service[0] != '\0' &&
-            !add_if_new(d, list[i].service, &added)) {
-            return ts_error_nomem(err);
+            !add_if_new(d, list[i].service, ret_added)) {
+            return false;
         }
     }
-    if (!add_remembered(d, &added)) {
-        return ts_error_nomem(err);
+    return add_remembered(d, ret_added);
+}
+
+/* Another container stands for the service: what is asked about the old one tells nothing. */
+static void set_container(struct ts_unit *u, const char *id)
+{
+    if (strcmp(u->id, id) != 0) {
+        ts_engine_cancel(u->inspecting);
+        u->inspecting = NULL;
+        (void)snprintf(u->id, sizeof(u->id), "%s", id);
+    }
+}
+
+bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *list, size_t count,
+                         struct ts_error *err)
+{
+    bool added = false;
+    size_t before = d->unit_count;
+    bool ok = add_listed(d, list, count, &added) || ts_error_nomem(err);
+    ok = ok && (!added || ts_units_rebuild(d, err));
+    while (!ok && d->unit_count > before) { /* every unit has its service in the supervisor */
+        free_unit(d->units[--d->unit_count]);
     }
     for (size_t i = 0; i < d->unit_count; i++) {
-        struct ts_unit *u = d->units[i];
-        const struct ts_container_ref *ref = best_ref(list, count, u->service);
-        (void)snprintf(u->id, sizeof(u->id), "%s", ref == NULL ? "" : ref->id);
+        const struct ts_container_ref *ref = best_ref(list, count, d->units[i]->service);
+        set_container(d->units[i], ref == NULL ? "" : ref->id);
     }
-    return !added || ts_units_rebuild(d, err);
+    return ok;
 }
 
 static void post_absent(struct ts_unit *u)
@@ -284,13 +308,17 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     u->inspecting = NULL;
     if (err != NULL && err->code == TS_E_NOT_FOUND) {
         post_absent(u);
-        ts_engine_watch_resync(u->daemon);
+        ts_engine_watch_resync_in(u->daemon, GONE_RETRY_MS);
         return;
     }
     if (err != NULL) {
         TS_LOG(u->daemon->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
                "%s: inspect failed: %s", u->service, err->msg);
-        ts_engine_watch_resync(u->daemon); /* is it this container, or the engine? */
+        if (err->code == TS_E_TIMEOUT) {
+            ts_engine_watch_resync(u->daemon); /* is it this container, or the engine? */
+        } else {
+            ts_engine_watch_resync_in(u->daemon, FAILED_RETRY_MS);
+        }
         return;
     }
     bool stale = u->inspect_epoch != u->epoch;

@@ -8,6 +8,7 @@
 
 #define LOG_TAIL     2000 /* lines of the past that a log probe looks at */
 #define LOG_RETRY_MS 1000
+#define LOG_RETRIES  6 /* doublings of that: a log driver that cannot be read stays so */
 
 /* --- where a probe goes */
 
@@ -142,6 +143,7 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
     struct ts_unit *u = ctx;
     struct ts_daemon *d = u->daemon;
     const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
+    u->log_tries = 0;
     if (line->time_nano > u->log_nano) {
         u->log_nano = line->time_nano;
     }
@@ -158,8 +160,9 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
         }
         enum ts_signal signal = spec->signals[i].signal;
         struct ts_obs obs = {.kind = TS_OBS_SIGNAL, .signal = signal};
-        (void)snprintf(obs.detail, sizeof(obs.detail), "%.*s", (int)line->len, line->text);
-        ts_copy_cut(obs.detail, sizeof(obs.detail), obs.detail);
+        char text[2 * TS_DETAIL_MAX];
+        (void)snprintf(text, sizeof(text), "%.*s", (int)line->len, line->text);
+        ts_copy_cut(obs.detail, sizeof(obs.detail), text);
         TS_LOG(d->log, TS_MSG_LOG_SIGNAL,
                TS_FIELDS(TS_STR("service", u->service), TS_STR("signal", ts_signal_name(signal)),
                          TS_STR("line", obs.detail)),
@@ -171,6 +174,12 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
 
 static void start_log(struct ts_unit *u);
 
+static void retry_log(struct ts_unit *u)
+{
+    ts_timer_after(u->log_retry, (int64_t)LOG_RETRY_MS << u->log_tries);
+    u->log_tries += u->log_tries < LOG_RETRIES;
+}
+
 static void on_log_end(void *ctx, const struct ts_error *err)
 {
     struct ts_unit *u = ctx;
@@ -178,7 +187,7 @@ static void on_log_end(void *ctx, const struct ts_error *err)
     ts_logs_stop(u->log);
     u->log = NULL;
     if (u->watching) {
-        ts_timer_after(u->log_retry, LOG_RETRY_MS);
+        retry_log(u);
     }
 }
 
@@ -213,7 +222,7 @@ static void start_log(struct ts_unit *u)
     }
     u->log = ts_logs_start(d->engine, &options, &log_handler, u, &err);
     if (u->log == NULL) {
-        ts_timer_after(u->log_retry, LOG_RETRY_MS);
+        retry_log(u);
     }
 }
 
@@ -298,6 +307,27 @@ void ts_watch_forget(struct ts_unit *u)
     }
 }
 
+/* From the run's begin, for the log probes. Signs from before this daemon watched are history, and
+ * so are those that were told before the watch was begun anew (reload, pause): a login failure
+ * that has passed must not stop the gateway again. */
+static void begin_log(struct ts_unit *u)
+{
+    ts_wall from = u->container.started_at;
+    if (u->daemon->started.ms > from.ms) {
+        from = u->daemon->started;
+    }
+    from.ms -= 1;
+    if (u->log_run.ms == u->container.started_at.ms && u->log_nano / 1000000 >= from.ms) {
+        from.ms = u->log_nano / 1000000 + 1;
+    }
+    ts_logs_stop(u->log);
+    u->log_nano = 0;
+    u->log_tries = 0;
+    u->log_run = u->container.started_at;
+    u->signals_from = from;
+    start_log(u);
+}
+
 void ts_watch_update(struct ts_unit *u)
 {
     struct ts_daemon *d = u->daemon;
@@ -318,12 +348,6 @@ void ts_watch_update(struct ts_unit *u)
     make_probes(u, spec);
     start_probes(u, spec, new_run);
     if (new_run && wants_log(spec)) {
-        ts_logs_stop(u->log);
-        u->log_nano = 0;
-        /* Signs from before this daemon watched are history; a run that we saw begin has none. */
-        u->signals_from =
-            d->started.ms > u->container.started_at.ms ? d->started : u->container.started_at;
-        u->signals_from.ms -= 1;
-        start_log(u);
+        begin_log(u);
     }
 }
