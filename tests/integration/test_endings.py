@@ -4,8 +4,6 @@ import json
 import socket
 import time
 
-import pytest
-
 
 def ask(path, method, **parameters):
     """Sends a call that is answered bit by bit, and leaves it open."""
@@ -35,3 +33,32 @@ def test_ends_in_order_under_clients_that_follow_and_wait(tradestack):
     finally:
         for client in clients:
             client.close()
+
+
+SIGNALS = {"signals gateway": {"session-clash": "Existing session detected"}}
+
+
+def test_reload_does_not_raise_an_old_sign_again(stack_factory):
+    stack = stack_factory(config=SIGNALS)
+    stack.create()
+    stack.daemon.start()
+    daemon = stack.daemon
+    daemon.call("Start", timeout_s=10)
+    daemon.wait_ready()
+    stack.gateway_send("log Existing session detected")
+
+    def seen():
+        return daemon.log.read_text().count("its log says")
+
+    def wait_for(condition, what):
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.05)
+
+    wait_for(lambda: seen() == 1, "the sign was not seen")
+    daemon.call("Reload")
+    stack.gateway_send("log Existing session detected")  # this one is new, and behind the old one
+    wait_for(lambda: seen() >= 2, "a sign after the reload was not seen")
+    daemon.wait_ready()
+    assert seen() == 2
