@@ -239,10 +239,12 @@ def test_events_tell_a_whole_life(api, engine):
         watcher.close()
     events = [e for e in watcher.seen if "action" in e]
     names = watcher.actions()
-    order = ["create", "start", "kill", "pause", "unpause", "kill", "die", "stop", "destroy"]
     position = -1
-    for action in order:
+    for action in ["create", "start", "kill", "pause", "unpause", "kill"]:
         position = names.index(action, position + 1)
+    # Engine 20.10 tells die before stop, 26 the other way round.
+    assert set(names[position + 1 :]) - {"kill"} == {"die", "stop", "destroy"}
+    assert names[-1] == "destroy"
     signals = [e["signal"] for e in events if e["action"] == "kill"]
     assert signals[0] == 1 and 15 in signals
     died = next(e for e in events if e["action"] == "die")
