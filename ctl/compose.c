@@ -44,8 +44,10 @@ static void build_args(const struct ctl *ctl, const char *project, const char **
 static void run_child(const char *engine, const char *const *args, int out)
 {
     if (engine[0] != '\0') {
+        /* NOLINTBEGIN(concurrency-mt-unsafe): a child of one thread */
         (void)setenv("DOCKER_HOST", engine, 1);
         (void)unsetenv("DOCKER_CONTEXT");
+        /* NOLINTEND(concurrency-mt-unsafe) */
     }
     (void)dup2(out, STDOUT_FILENO);
     (void)dup2(out, STDERR_FILENO);

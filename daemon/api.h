@@ -7,7 +7,6 @@
 /* Adds a follower of the given kind; it goes with its client. */
 enum ts_stream_kind { TS_STREAM_STATUS, TS_STREAM_EVENTS };
 bool ts_stream_add(struct ts_daemon *d, struct ts_call *call, enum ts_stream_kind kind);
-void ts_streams_free(struct ts_daemon *d);
 /* Once a turn: tells the followers of the status what changed. */
 void ts_streams_turn(struct ts_daemon *d);
 void ts_streams_tell(struct ts_daemon *d, enum ts_stream_kind kind, json_t *value);

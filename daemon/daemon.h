@@ -192,6 +192,10 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
 void ts_memory_keep_up(struct ts_daemon *d, size_t service);
 /* Writes all states if an earlier write failed. */
 void ts_memory_retry(struct ts_daemon *d);
+/* The store has failed: said once, until it works again. */
+void ts_memory_failed(struct ts_daemon *d, const char *text);
+/* Once a turn: does it work again? */
+void ts_memory_look(struct ts_daemon *d);
 /* The remembered state of a service, or a fresh one. */
 struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service);
 /* The restart policy that an earlier run took over. */
@@ -210,7 +214,7 @@ bool ts_notice_test(struct ts_daemon *d, const char *channel, size_t *ret_queued
 
 /* --- status.c: JSON for the control interface; the caller owns it, NULL if out of memory */
 json_t *ts_status_all(struct ts_daemon *d);
-json_t *ts_status_service(struct ts_daemon *d, size_t service);
+json_t *ts_status_service(struct ts_daemon *d, size_t i);
 const char *ts_status_state(struct ts_daemon *d); /* overall state */
 void ts_status_line(struct ts_daemon *d, char *out, size_t size);
 

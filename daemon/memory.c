@@ -25,7 +25,7 @@ static ts_mono past_mono(struct ts_daemon *d, ts_wall t)
     return ts_mono_min(to_mono(d, t), ts_loop_now(d->loop));
 }
 
-static void store_failed(struct ts_daemon *d, const char *text)
+void ts_memory_failed(struct ts_daemon *d, const char *text)
 {
     if (!d->store_told) {
         d->store_told = true;
@@ -41,6 +41,13 @@ static void store_works(struct ts_daemon *d)
         d->store_told = false;
         TS_LOG(d->log, TS_MSG_STORE_OK, TS_NO_FIELDS, "the state file can be written again");
         ts_notice_store(d, true, "");
+    }
+}
+
+void ts_memory_look(struct ts_daemon *d)
+{
+    if (d->store_told && ts_store_ok(d->store)) {
+        store_works(d);
     }
 }
 
@@ -148,7 +155,7 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
         store_works(d);
     } else {
         ts_store_rollback(d->store);
-        store_failed(d, err.msg);
+        ts_memory_failed(d, err.msg);
     }
 }
 
@@ -158,7 +165,7 @@ void ts_memory_keep_up(struct ts_daemon *d, size_t service)
     struct ts_error err;
     s.wanted = TS_WANTED_UP;
     if (!save(d, service, &s, &err)) {
-        store_failed(d, err.msg);
+        ts_memory_failed(d, err.msg);
     }
 }
 
@@ -207,7 +214,7 @@ struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service)
     if (ts_store_service_load(d->store, service, &row, &err)) {
         recall_row(d, &row, &s);
     } else if (err.code != TS_E_NOT_FOUND) {
-        store_failed(d, err.msg);
+        ts_memory_failed(d, err.msg);
     }
     return s;
 }
@@ -226,7 +233,7 @@ void ts_memory_mark(struct ts_daemon *d, const char *key, const char *value)
 {
     struct ts_error err;
     if (!ts_store_meta_set(d->store, key, value, &err)) {
-        store_failed(d, err.msg);
+        ts_memory_failed(d, err.msg);
     }
 }
 
@@ -243,7 +250,7 @@ void ts_memory_event(struct ts_daemon *d, const char *service, const char *event
     int64_t id = 0;
     char when[TS_WALL_TEXT];
     if (!ts_store_history_add(d->store, &row, &id, &err)) {
-        store_failed(d, err.msg);
+        ts_memory_failed(d, err.msg);
     }
     ts_wall_format(row.at, when);
     json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id, "at",

@@ -287,14 +287,17 @@ static bool add_services(struct observer *o, struct ts_error *err)
     struct ts_svc *initial = calloc(n + 1, sizeof(*initial));
     o->eyes = calloc(n * TS_MAX_PROBES + 1, sizeof(*o->eyes));
     bool ok = initial != NULL && o->eyes != NULL;
+    if (!ok) {
+        free(initial);
+        ts_error_nomem(err);
+        return false;
+    }
     for (size_t i = 0; ok && i < n; i++) {
         initial[i] = ts_machine_init(ts_loop_now(o->loop));
         initial[i].held = true;
         initial[i].hold_why = TS_WHY_HOLD;
     }
-    ok = ok ? ts_super_set_services(o->super, o->model->services, n, initial, ts_loop_now(o->loop),
-                                    err)
-            : ts_error_nomem(err);
+    ok = ts_super_set_services(o->super, o->model->services, n, initial, ts_loop_now(o->loop), err);
     free(initial);
     for (size_t i = 0; ok && i < n; i++) {
         const struct ts_obs running = {

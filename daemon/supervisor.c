@@ -87,7 +87,8 @@ static bool allocate(struct ts_super *ret, size_t count, struct ts_error *err)
     if (ret->specs == NULL || ret->states == NULL || ret->before == NULL || ret->envs == NULL ||
         ret->nodes == NULL || ret->touched == NULL) {
         free_services(ret);
-        return ts_error_nomem(err);
+        ts_error_nomem(err);
+        return false;
     }
     return true;
 }
@@ -310,11 +311,22 @@ static bool memory_differs(const struct ts_svc *a, const struct ts_svc *b)
            a->login_failures != b->login_failures || a->op != b->op || a->op_id != b->op_id;
 }
 
+static bool probes_differ(const struct ts_svc *a, const struct ts_svc *b)
+{
+    for (size_t i = 0; i < TS_MAX_PROBES; i++) {
+        if (a->probes[i].verdict != b->probes[i].verdict ||
+            a->probes[i].reason != b->probes[i].reason) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool shown_differs(const struct ts_svc *a, const struct ts_svc *b)
 {
     return a->phase != b->phase || a->why != b->why || a->running != b->running ||
            a->exists != b->exists || a->started_at.ms != b->started_at.ms || memory_differs(a, b) ||
-           memcmp(a->probes, b->probes, sizeof(a->probes)) != 0;
+           probes_differ(a, b);
 }
 
 static void journal(struct ts_super *sup)

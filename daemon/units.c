@@ -62,7 +62,7 @@ void ts_units_free(struct ts_daemon *d)
 
 static struct ts_unit *add_unit(struct ts_daemon *d, const char *service)
 {
-    struct ts_unit **units = realloc(d->units, (d->unit_count + 1) * sizeof(*units));
+    struct ts_unit **units = realloc(d->units, (d->unit_count + 1) * sizeof(struct ts_unit *));
     struct ts_unit *u = calloc(1, sizeof(*u));
     if (units != NULL) {
         d->units = units;

@@ -79,6 +79,7 @@ static void turn(void *ctx)
     }
     ts_api_turn(d);
     ts_notice_stack(d);
+    ts_memory_look(d);
     ts_status_line(d, line, sizeof(line));
     ts_platform_status(d->platform, line);
     ts_platform_alive(d->platform);
@@ -133,10 +134,7 @@ static void on_dropped(void *ctx, const char *channel, const char *title, const 
 
 static void on_outbox_failed(void *ctx, const char *text)
 {
-    struct ts_daemon *d = ctx;
-    if (!d->store_told) {
-        TS_LOG(d->log, TS_MSG_STORE_FAILED, TS_NO_FIELDS, "alerts are kept in memory: %s", text);
-    }
+    ts_memory_failed(ctx, text);
 }
 
 static bool is_paper(void *ctx, const char *account)

@@ -131,7 +131,8 @@ static bool build(struct ts_build *b)
 /* A channel's url_file becomes absolute; see config.h for the order. */
 static bool resolve_files(struct ts_model *m, struct ts_config_errors *errs)
 {
-    const char *folder = getenv("CREDENTIALS_DIRECTORY"); /* read at start, before any thread */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): this program has one thread */
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
     int folder_len = folder != NULL ? (int)strlen(folder) : 0;
     if (folder_len == 0) {
         const char *slash = strrchr(errs->path, '/');

@@ -187,6 +187,7 @@ static struct ts_svc_spec *find_owner(struct ts_build *b, struct ts_build_sectio
         return &b->model->defaults;
     }
     for (size_t i = 0; i < b->model->service_count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): services[0..count) exist */
         if (strcmp(b->model->services[i].name, s->name) == 0) {
             return &b->model->services[i];
         }

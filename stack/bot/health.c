@@ -63,12 +63,12 @@ static bool listen_on(struct bot_health *h, uint16_t port, struct ts_error *err)
         return ts_error_errno(err, errno, "cannot listen on port %u for GET /health",
                               (unsigned)port);
     }
-    struct sockaddr_storage at;
+    struct sockaddr_in at = {.sin_port = 0};
     ev_socklen_t len = sizeof(at);
     if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &len) != 0) {
         return ts_error_errno(err, errno, "cannot read the port of GET /health");
     }
-    h->port = ntohs(((const struct sockaddr_in *)&at)->sin_port);
+    h->port = ntohs(at.sin_port);
     return true;
 }
 

@@ -29,7 +29,7 @@ struct program {
 static const char *from_environment(void *ctx, const char *name)
 {
     (void)ctx;
-    return getenv(name);
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 static void on_signal(evutil_socket_t number, short what, void *ctx)
