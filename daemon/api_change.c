@@ -544,13 +544,6 @@ void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *param
 
 void ts_api_stop(struct ts_daemon *d)
 {
-    ts_control_free(d->control);
+    ts_control_free(d->control); /* each call that still waits goes with its client */
     d->control = NULL;
-    ts_streams_free(d);
-    while (d->waits != NULL) {
-        free_op(d->waits);
-    }
-    while (d->rescans != NULL) {
-        on_rescan_gone(d->rescans);
-    }
 }

@@ -54,16 +54,6 @@ void ts_streams_tell(struct ts_daemon *d, enum ts_stream_kind kind, json_t *valu
     }
 }
 
-void ts_streams_free(struct ts_daemon *d)
-{
-    while (d->streams != NULL) {
-        struct ts_stream *s = d->streams;
-        d->streams = s->next;
-        ts_call_on_gone(s->call, NULL, NULL);
-        free(s);
-    }
-}
-
 void ts_api_event(struct ts_daemon *d, const json_t *event)
 {
     if (d->streams == NULL) {

@@ -18,9 +18,9 @@
 #define ACCEPT_PAUSE_MS 1000  /* after running out of file descriptors */
 #define HALF_SENT_MS    10000 /* a call that began must be complete by then */
 
-static void free_client(void *arg)
+/* Everything of the client but its own memory; its call learns that it is gone. */
+static void close_client(struct ts_client *client)
 {
-    struct ts_client *client = arg;
     struct ts_control *c = client->control;
     for (struct ts_client **at = &c->clients; *at != NULL; at = &(*at)->next) {
         if (*at == client) {
@@ -29,6 +29,7 @@ static void free_client(void *arg)
         }
     }
     c->client_count--;
+    client->control = NULL;
     if (client->call.active && client->call.gone != NULL) {
         void (*gone)(void *) = client->call.gone;
         client->call.gone = NULL;
@@ -38,6 +39,14 @@ static void free_client(void *arg)
     ts_timer_free(client->deadline);
     ts_frames_done(&client->frames);
     bufferevent_free(client->bev);
+}
+
+static void free_client(void *arg)
+{
+    struct ts_client *client = arg;
+    if (client->control != NULL) {
+        close_client(client);
+    }
     free(client);
 }
 
@@ -252,16 +261,14 @@ void ts_control_free(struct ts_control *c)
     if (c == NULL) {
         return;
     }
-    for (struct ts_client *client = c->clients; client != NULL; client = client->next) {
-        (void)bufferevent_flush(client->bev, EV_WRITE, BEV_FLUSH);
-    }
-    struct ts_client *client = c->clients;
-    while (client != NULL) {
-        struct ts_client *next = client->next;
-        if (!client->doomed) { /* the doomed ones are freed by the loop */
-            free_client(client);
+    while (c->clients != NULL) {
+        struct ts_client *client = c->clients;
+        bool loop_frees_it = client->doomed;
+        c->clients = client->next;
+        close_client(client);
+        if (!loop_frees_it) {
+            free(client);
         }
-        client = next;
     }
     if (c->listener != NULL) {
         evconnlistener_free(c->listener);

@@ -124,6 +124,15 @@ static void on_accounts(struct ts_ib_session *s, const char *list)
     }
 }
 
+/* Pings fall on multiples of their interval, like all probes, so that they share wake-ups. */
+static ts_mono next_ping(const struct ts_ib_session *s, ts_mono now)
+{
+    if (s->conf.ping_ms <= 0) {
+        return TS_NEVER;
+    }
+    return (ts_mono){(now.ms / s->conf.ping_ms + 1) * s->conf.ping_ms};
+}
+
 static void on_time(struct ts_ib_session *s, const struct ts_ib_fields *m, ts_mono now)
 {
     s->server_time_s = ts_ib_int(m, 2, 0);
@@ -135,7 +144,7 @@ static void on_time(struct ts_ib_session *s, const struct ts_ib_fields *m, ts_mo
     s->took_ms =
         s->step == TS_IB_HELD ? ts_mono_diff(s->ping_at, now) : ts_mono_diff(s->began, now);
     s->step = TS_IB_HELD;
-    s->deadline = s->conf.ping_ms > 0 ? ts_mono_add(s->ping_at, s->conf.ping_ms) : TS_NEVER;
+    s->deadline = next_ping(s, now);
     judge_held(s, s->upstream_down ? s->detail : "");
 }
 

@@ -57,6 +57,7 @@ static void finish(struct ts_probe *p, enum ts_probe_reason reason, int64_t took
 {
     p->trying = true;
     p->began = ts_mono_add(ts_loop_now(ts_probe_loop(p)), -took_ms);
+    p->held = ts_ibapi_client_running(p->ib->client);
     ts_probe_finish(p, reason, "%s", detail);
 }
 

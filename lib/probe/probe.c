@@ -168,6 +168,7 @@ void ts_probe_start(struct ts_probe *p, const struct ts_probe_target *target)
     ts_copy_cut(p->host, sizeof(p->host), target != NULL ? target->host : "");
     p->port = target != NULL ? target->port : 0;
     p->running = true;
+    p->held = false;
     p->due = ts_loop_now(p->prober->deps.loop);
     if (p->ops->reset != NULL) {
         p->ops->reset(p);
@@ -204,7 +205,7 @@ void ts_probe_wait(struct ts_probe *p, ts_mono until)
 /* The next multiple of the interval. A log probe's verdict changes only when a line comes. */
 static ts_mono next_try(const struct ts_probe *p, ts_mono now)
 {
-    if (p->spec.kind == TS_PROBE_LOG) {
+    if (p->spec.kind == TS_PROBE_LOG || p->held) {
         return TS_NEVER;
     }
     return (ts_mono){(now.ms / p->spec.interval_ms + 1) * p->spec.interval_ms};

@@ -51,6 +51,7 @@ struct ts_probe {
 
     /* ibapi */
     struct ts_probe_ib *ib;
+    bool held; /* a session pings by itself: no tries meanwhile */
 
     struct ts_probe_result result; /* of the last try; filled by ts_probe_finish() */
 };
