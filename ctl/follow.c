@@ -10,6 +10,7 @@
 
 #define WAIT_DEFAULT_MS  300000
 #define ANSWER_MARGIN_MS 5000
+#define SLICE_MS         500
 
 static volatile sig_atomic_t interrupted;
 
@@ -54,6 +55,26 @@ static void show_step(const struct ctl *ctl, const json_t *step)
     (void)fflush(stdout);
 }
 
+/* The next reply. Waits in slices: a signal that comes just before poll() wakes nobody. */
+static bool next_reply(struct ts_control_client *c, int64_t timeout_ms,
+                       struct ts_varlink_reply *ret, struct ts_error *err)
+{
+    int64_t left = timeout_ms;
+    for (;;) {
+        int64_t slice = timeout_ms > 0 && left < SLICE_MS ? left : SLICE_MS;
+        if (interrupted != 0) {
+            return ts_error_set(err, TS_E_CANCELLED, "interrupted");
+        }
+        if (ts_control_next(c, slice, ret, err)) {
+            return true;
+        }
+        left -= slice;
+        if (err->code != TS_E_TIMEOUT || (timeout_ms > 0 && left <= 0)) {
+            return false;
+        }
+    }
+}
+
 /* Reads replies until the last. each may be NULL. */
 static int read_replies(struct ctl *ctl, struct ts_control_client *c, int64_t timeout_ms,
                         const char *what, void (*each)(const struct ctl *ctl, const json_t *reply))
@@ -61,7 +82,7 @@ static int read_replies(struct ctl *ctl, struct ts_control_client *c, int64_t ti
     for (;;) {
         struct ts_varlink_reply reply;
         struct ts_error err;
-        if (!ts_control_next(c, timeout_ms, &reply, &err)) {
+        if (!next_reply(c, timeout_ms, &reply, &err)) {
             if (err.code == TS_E_CANCELLED && interrupted != 0) {
                 return CTL_OK;
             }

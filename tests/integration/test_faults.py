@@ -420,13 +420,15 @@ def test_logs_are_followed(told):
 
 def test_the_monitor_sees_everything_and_a_silent_supervisor(told):
     deadline = time.monotonic() + 60
-    seen = {}
-    while {"gateway", "trading-bot", "supervisor"} - set(seen):
-        assert time.monotonic() < deadline, seen
+    wanted = {"gateway", "trading-bot", "supervisor"}
+    healthy = {}
+    while wanted - set(healthy):
+        assert time.monotonic() < deadline, healthy
         for line in told.logs("health-monitor", 50).splitlines():
             if line.startswith('{"timestamp"') and '"component"' in line:
                 check = json.loads(line)
-                seen[check["component"]] = check
-    for check in seen.values():
-        assert check["status"] == "healthy" and check["api_ready"] and check["port_responding"]
-        assert check["latency_ms"] >= 0
+                if check["status"] == "healthy":
+                    healthy[check["component"]] = check
+        time.sleep(0.2)  # docker logs is costly; the monitor reports twice a minute
+    for check in healthy.values():
+        assert check["api_ready"] and check["port_responding"] and check["latency_ms"] >= 0
