@@ -194,6 +194,61 @@ def test_stop_on_exit_stops_in_reverse_and_all_come_back(stack_factory):
     stack.daemon.wait_ready()
 
 
+def test_a_dependent_restarts_with_the_gateway_only_if_its_policy_says_so(stack_factory):
+    stack = bring_up(stack_factory(config={"service trading-bot": {"on_dependency_return": "restart"}}))
+    bot, monitor = started(stack, "trading-bot"), started(stack, "health-monitor")
+    kill_gateway(stack)
+    deadline = time.monotonic() + 30
+    while started(stack, "trading-bot") == bot:
+        assert time.monotonic() < deadline
+    stack.daemon.wait_ready(restarts={"gateway": 1})
+    assert started(stack, "health-monitor") == monitor
+
+
+def test_strangers_may_look_and_not_touch(told):
+    def as_nobody(*arguments):
+        return subprocess.run(
+            [told.daemon._programs.tradestackctl, "--socket", told.daemon.socket, *arguments],
+            capture_output=True, text=True, timeout=30, user=65534, group=65534, extra_groups=[],
+        )  # fmt: skip
+
+    assert as_nobody("status").returncode == 0
+    refused = as_nobody("stop", "trading-bot")
+    assert refused.returncode == 1 and "operate right" in refused.stderr
+    assert "control.refused" in told.daemon.log.read_text()
+    assert service(told.daemon.status(), "trading-bot")["state"] == "ready"
+
+
+UNHEALTHY = """
+name: docker
+services:
+  sick:
+    image: tradestack-gwsim:latest
+    container_name: ibkr-gateway
+    command: ["--listen", "127.0.0.1:4002", "--control", "127.0.0.1:7462"]
+    healthcheck:
+      test: ["CMD", "/usr/bin/tradestack-gwsim", "--send", "127.0.0.1:7462", "mode ok"]
+      interval: 300ms
+      timeout: 2s
+      retries: 2
+"""
+
+
+def test_what_turns_unhealthy_is_restarted(stack_factory, tmp_path):
+    compose_file = tmp_path / "docker-compose.yml"
+    compose_file.write_text(UNHEALTHY)
+    probe = {"kind": "engine", "purposes": "startup, liveness, readiness", "fall": 1}
+    config = {"service sick": {"act_after": "0", "guarded": "no"}, "probe sick/engine": probe}
+    stack = bring_up(stack_factory(config=config, compose_file=compose_file))
+    before = started(stack, GATEWAY)
+    # Its control port is what its health check asks: stopped, the process cannot answer.
+    os.kill(stack.inspect(GATEWAY)["State"]["Pid"], signal.SIGSTOP)
+    deadline = time.monotonic() + 60
+    while started(stack, GATEWAY) == before:
+        assert time.monotonic() < deadline, stack.daemon.tail()
+    stack.daemon.wait_ready(restarts={"sick": 1})
+
+
 # --- the safety rules
 
 
