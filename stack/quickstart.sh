@@ -159,6 +159,13 @@ start_receiver() {
     }
 }
 
+# It answers at once, and knows the engine a moment later.
+daemon_sees_engine() {
+    "$ctl" status --json | /usr/bin/python3 -c '
+import json, sys
+sys.exit(not json.load(sys.stdin)["engine"]["up"])'
+}
+
 # Exit status 0 and 3 come from a daemon: all ready, not yet.
 daemon_answers() {
     local rc=0
@@ -172,7 +179,7 @@ start_daemon() {
     install -d -m 700 "$demo/state"
     write_config
     start_in_background tradestackd "$repo/build/daemon/tradestackd" --config "$demo/tradestackd.conf"
-    ts_wait 20 daemon_answers || {
+    ts_wait 20 daemon_sees_engine || {
         cat "$demo/tradestackd.log"
         return 1
     }

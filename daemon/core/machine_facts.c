@@ -35,6 +35,9 @@ static void apply_container(struct ts_step *st)
     s->paused = s->running && obs->paused;
     s->oom = obs->oom;
     s->exit_code = obs->exit_code;
+    if (obs->after_gap) {
+        s->stop_hint = false; /* an engine that ends stops everything: that is nobody's wish */
+    }
     if (obs->new_container && s->latch_blocks) {
         s->latch = TS_WHY_NONE; /* another configuration: the interlock judges it anew */
         s->latch_blocks = false;

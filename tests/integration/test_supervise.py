@@ -14,8 +14,8 @@ GATEWAY = "ibkr-gateway"
 @pytest.fixture
 def running(tradestack):
     """Everything started through the daemon, and ready."""
-    # As `tradestackctl up` does: a daemon that has just started may not have looked around yet.
-    tradestack.daemon.call("Rescan", timeout_s=10)
+    # A daemon that has just started answers before it has looked around.
+    tradestack.daemon.wait_for(lambda s: s["engine"]["up"], 10, "engine connection")
     tradestack.daemon.call("Start", timeout_s=10)
     tradestack.daemon.wait_ready()
     return tradestack

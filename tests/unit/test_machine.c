@@ -417,6 +417,19 @@ static void test_death_while_the_engine_was_away_costs_no_budget(void **state)
     assert_int_equal(w.notices[TS_NOTICE_DOWN], 0);
 }
 
+static void test_an_engine_that_ends_is_no_stop_by_hand(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    /* It tells that it stops the container, then nothing more until it is back. */
+    see(&w, TS_OBS_MANUAL_STOP);
+    step(&w, &(struct ts_obs){
+                 .kind = TS_OBS_CONTAINER, .exists = true, .after_gap = true, .exit_code = 143});
+    assert_int_equal(w.starts, 2);
+    assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 0);
+}
+
 static void test_down_waits_for_dependents(void **state)
 {
     (void)state;
@@ -624,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_a_trip_stops_even_a_held_service_at_once),
         cmocka_unit_test(test_a_lost_start_is_tried_again_and_no_success),
         cmocka_unit_test(test_death_while_the_engine_was_away_costs_no_budget),
+        cmocka_unit_test(test_an_engine_that_ends_is_no_stop_by_hand),
         cmocka_unit_test(test_down_waits_for_dependents),
         cmocka_unit_test(test_a_stop_without_effect_is_repeated_and_told),
         cmocka_unit_test(test_a_paused_container_is_left_alone),
