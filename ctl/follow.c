@@ -63,7 +63,8 @@ static bool next_reply(struct ts_control_client *c, int64_t timeout_ms,
     for (;;) {
         int64_t slice = timeout_ms > 0 && left < SLICE_MS ? left : SLICE_MS;
         if (interrupted != 0) {
-            return ts_error_set(err, TS_E_CANCELLED, "interrupted");
+            ts_error_set(err, TS_E_CANCELLED, "interrupted");
+            return false;
         }
         if (ts_control_next(c, slice, ret, err)) {
             return true;

@@ -177,6 +177,14 @@ static void start_timed_out(struct ts_step *st)
     }
 }
 
+static void become_ready(struct ts_step *st)
+{
+    st->s.was_ready = true;
+    ts_step_enter(st, TS_PHASE_READY, TS_WHY_READY, ts_mono_add(st->now, st->spec->stable_after_ms),
+                  "");
+    ts_step_notice(st, TS_NOTICE_READY);
+}
+
 static void step_starting(struct ts_step *st)
 {
     struct ts_svc *s = &st->s;
@@ -193,10 +201,7 @@ static void step_starting(struct ts_step *st)
         return;
     }
     if (ts_step_all_ready(st)) {
-        s->was_ready = true;
-        ts_step_enter(st, TS_PHASE_READY, TS_WHY_READY,
-                      ts_mono_add(st->now, st->spec->stable_after_ms), "");
-        ts_step_notice(st, TS_NOTICE_READY);
+        become_ready(st);
         return;
     }
     if (s->twofa && s->deadline.ms < s->twofa_until.ms) {
@@ -299,10 +304,7 @@ static void step_not_ready(struct ts_step *st)
         return;
     }
     if (ts_step_all_ready(st)) {
-        s->was_ready = true;
-        ts_step_enter(st, TS_PHASE_READY, TS_WHY_READY,
-                      ts_mono_add(st->now, st->spec->stable_after_ms), "");
-        ts_step_notice(st, TS_NOTICE_READY);
+        become_ready(st);
         return;
     }
     ts_mono restart_at = restart_due(st);

@@ -211,7 +211,7 @@ static void test_loop_runs_timers_then_turn_then_deferred(void **state)
     assert_true(ts_loop_run(s.loop, on_turn, &s, &err));
     assert_int_equal(s.fired, 2);
     assert_int_equal(s.deferred, 1);
-    assert_true(s.turns >= 2);
+    assert_true(s.turns >= 1); /* on a busy machine both timers are due in one turn */
     ts_timer_free(second);
     ts_loop_free(s.loop);
 }
