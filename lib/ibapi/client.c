@@ -80,6 +80,7 @@ bool ts_ibapi_client_running(const struct ts_ibapi_client *c)
 static void report_end(struct ts_ibapi_client *c, const struct ts_ib_session *verdict)
 {
     struct ts_ib_session copy = *verdict;
+    memset(&copy.reader, 0, sizeof(copy.reader)); /* that memory goes with the session */
     ts_ibapi_client_stop(c);
     c->handler->on_state(c->ctx, &copy, true);
 }

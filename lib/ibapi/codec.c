@@ -1,6 +1,7 @@
 /* See codec.h. */
 #include "ibapi/codec.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ struct ts_ib_reader ts_ib_reader_init(size_t max_frame)
 void ts_ib_reader_done(struct ts_ib_reader *r)
 {
     ts_buf_done(&r->buf);
+    r->consumed = 0;
 }
 
 static void drop_consumed(struct ts_ib_reader *r)
@@ -77,10 +79,7 @@ bool ts_ib_split(const char *payload, size_t len, struct ts_ib_fields *ret)
     if (len == 0 || payload[len - 1] != '\0') {
         return false;
     }
-    for (size_t at = 0; at < len; at += strlen(payload + at) + 1) {
-        if (ret->count == TS_IB_FIELDS_MAX) {
-            return false;
-        }
+    for (size_t at = 0; at < len && ret->count < TS_IB_FIELDS_MAX; at += strlen(payload + at) + 1) {
         ret->f[ret->count++] = payload + at;
     }
     return true;
@@ -95,6 +94,21 @@ int64_t ts_ib_int(const struct ts_ib_fields *m, size_t at, int64_t fallback)
 {
     int64_t value;
     return ts_parse_i64(ts_ib_text(m, at), INT64_MIN, INT64_MAX, &value) ? value : fallback;
+}
+
+void ts_ib_copy_printable(char *dst, size_t size, const char *text)
+{
+    size_t len = 0;
+    while (isspace((unsigned char)*text) != 0) {
+        text++;
+    }
+    for (; text[len] != '\0' && len + 1 < size; len++) {
+        dst[len] = text[len] >= ' ' && text[len] <= '~' ? text[len] : '?';
+    }
+    while (len > 0 && isspace((unsigned char)text[len - 1]) != 0) {
+        len--;
+    }
+    dst[len] = '\0';
 }
 
 size_t ts_ib_begin(struct ts_buf *out)
@@ -179,7 +193,7 @@ enum ts_ib_hello ts_ib_parse_hello(const char *bytes, size_t n, int32_t *ret_min
     if (n > 0 && bytes[0] >= '0' && bytes[0] <= '9') {
         return TS_IB_HELLO_LEGACY; /* before version 100: a bare number */
     }
-    if (memcmp(bytes, "API\0", n < 4 ? n : 4) != 0) {
+    if (n > 0 && memcmp(bytes, "API\0", n < 4 ? n : 4) != 0) {
         return TS_IB_HELLO_BAD;
     }
     if (n < 8) {

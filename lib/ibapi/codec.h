@@ -68,12 +68,16 @@ struct ts_ib_fields {
     const char *f[TS_IB_FIELDS_MAX];
     size_t count;
 };
-/* False: the last field is not terminated, or there are too many. */
+/* False: the last field is not terminated. Fields beyond the limit are left out: the few messages
+ * that have more (replayed combination orders) are none that we read. */
 bool ts_ib_split(const char *payload, size_t len, struct ts_ib_fields *ret) TS_MUST_CHECK;
 /* A field as a number; the fallback when it is missing or none. */
 int64_t ts_ib_int(const struct ts_ib_fields *m, size_t at, int64_t fallback);
 /* A field's text; "" when it is missing. */
 const char *ts_ib_text(const struct ts_ib_fields *m, size_t at);
+/* Copies text of the other side for people and logs: what fits, spaces around it left out, every
+ * byte but printable ASCII as '?'. IB's own texts are ASCII from server version 153 on. */
+void ts_ib_copy_printable(char *dst, size_t size, const char *text);
 
 /* Building a frame: begin, fields, end. The buffer's `failed` tells at the end. */
 size_t ts_ib_begin(struct ts_buf *out);
@@ -84,7 +88,8 @@ void ts_ib_end(struct ts_buf *out, size_t begin);
 /* "API\0" and the framed version range. */
 void ts_ib_add_hello(struct ts_buf *out, int32_t version_min, int32_t version_max);
 enum ts_ib_hello { TS_IB_HELLO_OK, TS_IB_HELLO_MORE, TS_IB_HELLO_LEGACY, TS_IB_HELLO_BAD };
-/* A server's view of the first bytes; OK gives the range and how many bytes it took. */
+/* A server's view of the first bytes (n may be 0); OK gives the range and how many bytes it took.
+ */
 enum ts_ib_hello ts_ib_parse_hello(const char *bytes, size_t n, int32_t *ret_min, int32_t *ret_max,
                                    size_t *ret_taken);
 

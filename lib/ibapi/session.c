@@ -27,6 +27,7 @@ static void set_verdict(struct ts_ib_session *s, enum ts_probe_reason reason, co
     ts_copy_cut(s->detail, sizeof(s->detail), detail);
 }
 
+/* detail: not the session's own, which it overwrites. */
 static void end(struct ts_ib_session *s, enum ts_probe_reason reason, const char *detail)
 {
     if (s->step != TS_IB_ENDED) {
@@ -60,6 +61,8 @@ void ts_ib_session_begin(struct ts_ib_session *s, const struct ts_ib_conf *conf,
 void ts_ib_session_done(struct ts_ib_session *s)
 {
     ts_ib_reader_done(&s->reader);
+    s->step = TS_IB_ENDED; /* a feed on the stack, whose on_message called this, stops */
+    s->deadline = TS_NEVER;
 }
 
 static void send_ping(struct ts_ib_session *s, ts_mono now, struct ts_buf *out)
@@ -71,12 +74,14 @@ static void send_ping(struct ts_ib_session *s, ts_mono now, struct ts_buf *out)
 }
 
 /* The verdict of a session that answers. */
-static void judge_held(struct ts_ib_session *s, const char *detail)
+static void judge_held(struct ts_ib_session *s)
 {
+    char farms[TS_IB_DETAIL_MAX];
     if (s->upstream_down) {
-        set_verdict(s, TS_PR_UPSTREAM_DOWN, detail);
+        set_verdict(s, TS_PR_UPSTREAM_DOWN, s->upstream_notice);
     } else {
-        set_verdict(s, TS_PR_OK, detail);
+        ts_ib_farms_text(&s->farms, farms, sizeof(farms));
+        set_verdict(s, TS_PR_OK, farms);
     }
 }
 
@@ -89,8 +94,10 @@ static void on_hello_reply(struct ts_ib_session *s, const struct ts_ib_fields *m
     }
     int64_t version = ts_ib_int(m, 0, 0);
     if (version < s->conf.version_min || version > s->conf.version_max) {
-        (void)snprintf(detail, sizeof(detail), "server version \"%.20s\", we speak %d to %d",
-                       ts_ib_text(m, 0), s->conf.version_min, s->conf.version_max);
+        char said[24];
+        ts_ib_copy_printable(said, sizeof(said), ts_ib_text(m, 0));
+        (void)snprintf(detail, sizeof(detail), "server version \"%s\", we speak %d to %d", said,
+                       s->conf.version_min, s->conf.version_max);
         end(s, TS_PR_PROTOCOL, detail);
         return;
     }
@@ -105,22 +112,27 @@ static void on_accounts(struct ts_ib_session *s, const char *list)
 {
     s->account_count = 0;
     s->accounts_changes++;
-    while (*list != '\0' && s->account_count < TS_IB_ACCOUNTS_MAX) {
+    while (*list != '\0') {
+        char element[TS_IB_ACCOUNT_MAX];
+        char name[TS_IB_ACCOUNT_MAX];
         size_t len = strcspn(list, ",");
-        size_t from = strspn(list, " ");
-        size_t to = len;
-        while (to > from && list[to - 1] == ' ') {
-            to--;
+        size_t skip = strspn(list, " \t");
+        skip = skip < len ? skip : len;
+        /* A name that does not fit is kept cut: it matches no paper prefix less than before. */
+        size_t n = len - skip < sizeof(element) - 1 ? len - skip : sizeof(element) - 1;
+        memcpy(element, list + skip, n);
+        element[n] = '\0';
+        ts_ib_copy_printable(name, sizeof(name), element);
+        list += len + (list[len] == ',');
+        if (name[0] != '\0' && s->account_count == TS_IB_ACCOUNTS_MAX) {
+            ts_copy_cut(s->accounts[TS_IB_ACCOUNTS_MAX - 1], TS_IB_ACCOUNT_MAX,
+                        TS_IB_ACCOUNTS_UNSEEN);
+        } else if (name[0] != '\0') {
+            memcpy(s->accounts[s->account_count++], name, sizeof(name));
         }
-        if (to > from) {
-            /* A name that does not fit is kept cut: it matches no paper prefix less than before. */
-            size_t n = to - from < TS_IB_ACCOUNT_MAX - 1 ? to - from : TS_IB_ACCOUNT_MAX - 1;
-            memcpy(s->accounts[s->account_count], list + from, n);
-            s->accounts[s->account_count][n] = '\0';
-            s->account_count++;
-        }
-        list += len;
-        list += *list == ',';
+    }
+    if (s->account_count == 0 && (s->step == TS_IB_WAIT_TIME || s->step == TS_IB_HELD)) {
+        end(s, TS_PR_NOT_LOGGED_IN, "the list of accounts became empty");
     }
 }
 
@@ -145,27 +157,33 @@ static void on_time(struct ts_ib_session *s, const struct ts_ib_fields *m, ts_mo
         s->step == TS_IB_HELD ? ts_mono_diff(s->ping_at, now) : ts_mono_diff(s->began, now);
     s->step = TS_IB_HELD;
     s->deadline = next_ping(s, now);
-    judge_held(s, s->upstream_down ? s->detail : "");
+    judge_held(s);
 }
 
 static void on_error(struct ts_ib_session *s, const struct ts_ib_fields *m)
 {
     struct ts_ib_error e = ts_ib_parse_error(m, s->server_version);
+    char text[TS_IB_DETAIL_MAX - 24];
     char detail[TS_IB_DETAIL_MAX];
-    (void)snprintf(detail, sizeof(detail), "%lld: %.120s", (long long)e.code, e.text);
+    ts_ib_copy_printable(text, sizeof(text), e.text);
+    (void)snprintf(detail, sizeof(detail), "%lld: %s", (long long)e.code, text);
     switch (e.code) {
     case CODE_CLIENT_ID_IN_USE: end(s, TS_PR_CLIENT_ID, detail); break;
     case CODE_PORT_CHANGED: end(s, TS_PR_LOST, detail); break;
     case CODE_UPSTREAM_LOST:
-    case CODE_UPSTREAM_BROKEN: s->upstream_down = true; break;
+    case CODE_UPSTREAM_BROKEN:
+        s->upstream_down = true;
+        ts_copy_cut(s->upstream_notice, sizeof(s->upstream_notice), detail);
+        break;
     case CODE_UPSTREAM_BACK_DATA_LOST:
     case CODE_UPSTREAM_BACK: s->upstream_down = false; break;
-    default: return; /* farms, subscriptions, orders: never the session's health */
+    default: /* subscriptions, orders: never the session's health; farms: worth showing */
+        if (!ts_ib_farms_take(&s->farms, e.code, e.text)) {
+            return;
+        }
     }
     if (s->step == TS_IB_HELD) {
-        judge_held(s, detail);
-    } else if (s->step != TS_IB_ENDED && s->upstream_down) {
-        ts_copy_cut(s->detail, sizeof(s->detail), detail);
+        judge_held(s);
     }
 }
 
@@ -220,7 +238,7 @@ void ts_ib_session_feed(struct ts_ib_session *s, const void *bytes, size_t n, ts
         bool established = s->step != TS_IB_WAIT_HELLO;
         on_frame(s, &m, now, out);
         if (established && on_message != NULL) {
-            on_message(ctx, &m);
+            on_message(ctx, &m); /* may have ended the session */
         }
     }
 }
@@ -259,6 +277,8 @@ void ts_ib_session_closed(struct ts_ib_session *s, ts_mono now)
         end(s, TS_PR_CLOSED, "");
     } else if (s->step == TS_IB_HELD) {
         end(s, TS_PR_LOST, "");
+    } else if (s->step == TS_IB_WAIT_HELLO) {
+        end(s, TS_PR_PROTOCOL, "closed in the middle of its answer to the hello");
     } else {
         end(s, TS_PR_REJECTED, "trusted addresses, API settings or version?");
     }

@@ -4,18 +4,26 @@
  *
  * Steps: hello, version, startApi, then accounts and next id, then the gateway's time. After that
  * the session is held: the time is asked every ping interval, connectivity notices are heeded.
- * Readiness is never less than: handshake done, at least one account, a next id, a time.
+ * Readiness is never less than: handshake done, at least one account, a next id, a time. A list of
+ * accounts that becomes empty while the session is held ends it (nobody is logged in any more).
+ *
+ * Everything that came from the gateway and is kept here as text is printable ASCII.
  */
 #ifndef TS_IBAPI_SESSION_H
 #define TS_IBAPI_SESSION_H
 
 #include "base/clock.h"
 #include "ibapi/codec.h"
+#include "ibapi/farms.h"
 #include "model/model.h"
 
 #define TS_IB_ACCOUNTS_MAX 64
 #define TS_IB_ACCOUNT_MAX  32 /* bytes, NUL included */
 #define TS_IB_DETAIL_MAX   160
+
+/* Stands as the last account when there are more than fit. It is no paper account, so whoever
+ * checks them all errs on the safe side. */
+#define TS_IB_ACCOUNTS_UNSEEN "(and more)"
 
 struct ts_ib_conf {
     int32_t client_id;
@@ -38,12 +46,14 @@ struct ts_ib_session {
     enum ts_ib_step step;
     /* The verdict. TS_PR_PENDING until the first. Once ended it stays. */
     enum ts_probe_reason reason;
+    /* For OK: farms that are broken, or "". */
     char detail[TS_IB_DETAIL_MAX];
     ts_mono deadline; /* call ts_ib_session_tick() then */
 
     int32_t server_version;
     bool has_next_id;
     bool upstream_down;
+    char upstream_notice[TS_IB_DETAIL_MAX]; /* the last that said so */
     char accounts[TS_IB_ACCOUNTS_MAX][TS_IB_ACCOUNT_MAX];
     size_t account_count;
     int64_t server_time_s; /* of the last answer; 0 before the first */
@@ -56,10 +66,12 @@ struct ts_ib_session {
     uint32_t changes; /* grows with every change of the verdict */
     uint32_t accounts_changes;
     uint32_t pongs;
+    struct ts_ib_farms farms;
     struct ts_ib_reader reader;
 };
 
-/* Everything the session does not need itself: for the bot. fields is borrowed for the call. */
+/* Every message after the handshake, for the bot. fields is borrowed for the call. May empty the
+ * session with _done(). */
 typedef void ts_ib_on_message(void *ctx, const struct ts_ib_fields *fields);
 
 /* On a fresh connection; appends the hello to out. The session must be emptied with _done(). */

@@ -65,7 +65,7 @@ static void on_state(void *ctx, const struct ts_ib_session *session, bool ended)
 {
     struct ts_probe *p = ctx;
     enum ts_probe_reason reason = session->reason;
-    char detail[TS_PROBE_DETAIL_MAX];
+    char detail[TS_PROBE_DETAIL_MAX + TS_IB_DETAIL_MAX]; /* the result keeps what fits */
     const char *live = ended ? NULL : live_account(p, session);
     if (!ended || session->account_count > 0) {
         keep_session(p, session);
@@ -78,8 +78,9 @@ static void on_state(void *ctx, const struct ts_ib_session *session, bool ended)
         reason = TS_PR_LIVE_ACCOUNT;
         (void)snprintf(detail, sizeof(detail), "account %s", live);
     } else if (reason == TS_PR_OK) {
-        (void)snprintf(detail, sizeof(detail), "API version %d, account %.100s",
-                       session->server_version, p->result.accounts);
+        (void)snprintf(detail, sizeof(detail), "API version %d, account %.100s%s%.80s",
+                       session->server_version, p->result.accounts,
+                       session->detail[0] != '\0' ? "; data farms " : "", session->detail);
     } else if (ended && detail[0] == '\0') {
         (void)snprintf(detail, sizeof(detail), "%.100s port %u", p->host, (unsigned)p->port);
     }
