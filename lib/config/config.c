@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/parse.h"
 #include "config/build_internal.h"
-#include "config/sample_internal.h"
 
 #define BUILT_IN_PATH "/etc/tradestack/tradestackd.conf"
 
@@ -235,12 +234,6 @@ struct ts_model *ts_config_load(const char *path, struct ts_config_errors *errs)
     struct ts_model *m = text != NULL ? ts_config_parse(text, len, path, errs) : NULL;
     free(text);
     return m;
-}
-
-const char *ts_config_sample(size_t *ret_len)
-{
-    *ret_len = ts_config_sample_len;
-    return (const char *)ts_config_sample_text;
 }
 
 struct ts_model *ts_config_defaults(void)
