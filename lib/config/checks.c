@@ -45,6 +45,9 @@ static void check_probe(struct ts_build *b, struct ts_build_section *s)
     if (p->kind == TS_PROBE_HTTP && p->path[0] != '/') {
         ts_config_build_error(b, s, "path", "an http probe needs one that begins with '/'");
     }
+    if (strpbrk(p->path, " \t") != NULL) { /* it would end the path of the request */
+        ts_config_build_error(b, s, "path", "a blank must be written as %%20");
+    }
     if (p->kind == TS_PROBE_LOG && p->pattern[0] == '\0') {
         ts_config_build_error(b, s, "pattern", "a log probe needs one");
     }

@@ -202,6 +202,8 @@ static const struct {
      "dir/t.conf:3: [probe bot/p] lacks the key kind (tcp, http, ibapi, engine, log)"},
     {BOT "[probe bot/p]\nkind = http\nport = 80\n",
      "dir/t.conf:3: [probe bot/p] path: an http probe needs one that begins with '/'"},
+    {BOT "[probe bot/p]\nkind = http\npath = /a b\n",
+     "dir/t.conf:5: [probe bot/p] path: a blank must be written as %20"},
     {BOT "[probe bot/p]\nkind = tcp\npath = /x\n",
      "dir/t.conf:5: [probe bot/p] path: has no meaning for the kind tcp"},
     {BOT "[probe bot/p]\nkind = tcp\nport = 65536\n",
