@@ -118,6 +118,7 @@ static void begin(struct ts_probe *p)
         ts_probe_finish(p, TS_PR_NO_ADDRESS, "no published port and no address of the container");
         return;
     }
+    p->result = (struct ts_probe_result){0}; /* what the last session told is over */
     const struct ts_ib_conf conf = {
         .client_id = p->spec.client_id + p->ib->id_step,
         .version_min = p->spec.version_min,
