@@ -43,11 +43,29 @@ def check_conf(dump):
                           check=True, capture_output=True, text=True).stdout
     if made != page:
         yield "tradestackd.conf.5 is not what docs/make_conf_page.py makes of the schema"
-    sample = (ROOT / "conf/tradestackd.conf").read_text(encoding="utf-8")
+    sample = sample_lines(ROOT / "conf/tradestackd.conf")
     for row in run(dump).splitlines():
-        section, key = row.split("\t")[:2]
-        if not re.search(rf"^#?\s*{re.escape(key)}\s*=", sample, re.M):
-            yield f"conf/tradestackd.conf does not mention {key} of [{section}]"
+        section, key, _, default = row.split("\t")[:4]
+        lines = sample.get(section.split(" ")[0], [])
+        want = f"{key} = {default}".rstrip()
+        if default in ("", "(required)"):
+            if not any(line.startswith(f"{key} =") for line in lines):
+                yield f"conf/tradestackd.conf does not show {key} in a section [{section}]"
+        elif want not in lines:
+            yield f"conf/tradestackd.conf lacks \"#{want}\", the default, in a section [{section}]"
+
+
+def sample_lines(path):
+    """Kind of section -> its lines "key = value", commented ones as well."""
+    lines = {}
+    kind = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        header = re.match(r"#?\[(\w+)", line)
+        if header:
+            kind = header.group(1)
+        elif re.match(r"#?[a-z0-9_-]+ =", line):
+            lines.setdefault(kind, []).append(line.lstrip("#"))
+    return lines
 
 
 def main():
