@@ -104,7 +104,7 @@ struct ts_daemon {
     struct ts_loop *loop;
     struct ts_log *log;
     struct ts_platform *platform;
-    const char *config_path; /* NULL: built-in defaults */
+    const char *config_path; /* NULL: the usual place, or built in */
     struct ts_model *model;
     ts_wall started;
     ts_mono started_mono;

@@ -8,8 +8,6 @@
 #include "daemon.h"
 #include "observer.h"
 
-#define DEFAULT_CONFIG "/etc/tradestack/tradestackd.conf"
-
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 /* sysexits.h EX_CONFIG */ };
 
 static void usage(FILE *f)
@@ -18,7 +16,7 @@ static void usage(FILE *f)
         "Usage: tradestackd [--config FILE] [--check | --observe]\n"
         "Supervises the containers of one Compose project: ordered start, health, restarts,\n"
         "alerts. Runs in the foreground; see tradestackd(8).\n\n"
-        "  --config FILE   configuration (default " DEFAULT_CONFIG ";\n"
+        "  --config FILE   configuration (default " TS_CONFIG_USUAL_PATH ";\n"
         "                  without a file there, the built-in one)\n"
         "  --check         check the configuration and end\n"
         "  --observe       watch and alert only: no engine, no control; one JSON line a check\n"
@@ -81,21 +79,13 @@ static void print_errors(const struct ts_config_errors *errs)
     }
 }
 
-/* The model, or NULL after the errors were printed. */
-static struct ts_model *load_model(struct options *options)
+/* The model, or NULL after the errors were printed. errs->path: where it came from. */
+static struct ts_model *load_model(const struct options *options, struct ts_config_errors *errs)
 {
-    static struct ts_config_errors errs;
-    if (options->config == NULL) {
-        FILE *f = fopen(DEFAULT_CONFIG, "re");
-        if (f == NULL) {
-            return ts_config_defaults();
-        }
-        (void)fclose(f);
-        options->config = DEFAULT_CONFIG;
-    }
-    struct ts_model *model = ts_config_load(options->config, &errs);
+    struct ts_model *model = options->config != NULL ? ts_config_load(options->config, errs)
+                                                     : ts_config_load_optional(NULL, errs);
     if (model == NULL) {
-        print_errors(&errs);
+        print_errors(errs);
     }
     return model;
 }
@@ -148,14 +138,13 @@ int main(int argc, char **argv)
         return code;
     }
     ts_platform_no_core_dumps();
-    struct ts_model *model = load_model(&options);
+    static struct ts_config_errors errs; /* 13 KiB */
+    struct ts_model *model = load_model(&options, &errs);
     if (model == NULL) {
         return EXIT_CONFIG;
     }
     if (options.check) {
-        (void)printf("%s: correct, %zu services\n",
-                     options.config != NULL ? options.config : "built-in configuration",
-                     model->service_count);
+        (void)printf("%s: correct, %zu services\n", errs.path, model->service_count);
         ts_model_free(model);
         return EXIT_OK;
     }

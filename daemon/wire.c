@@ -404,16 +404,6 @@ static json_t *error_list(const struct ts_config_errors *errs)
     return list;
 }
 
-/* The former values of what only a restart of the daemon can change. */
-static void keep_fixed(const struct ts_model *old, struct ts_model *fresh)
-{
-    memcpy(fresh->project, old->project, sizeof(fresh->project));
-    memcpy(fresh->state_dir, old->state_dir, sizeof(fresh->state_dir));
-    memcpy(fresh->engine, old->engine, sizeof(fresh->engine));
-    memcpy(fresh->socket, old->socket, sizeof(fresh->socket));
-    fresh->engine_timeout_ms = old->engine_timeout_ms;
-}
-
 static bool refuse_reload(struct ts_daemon *d, struct ts_model *fresh, json_t *errors,
                           json_t **ret_errors)
 {
@@ -433,7 +423,7 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
     ts_platform_reloading(d->platform);
     struct ts_model *fresh = errs == NULL || changes == NULL ? NULL
                              : d->config_path != NULL        ? ts_config_load(d->config_path, errs)
-                                                             : ts_config_defaults();
+                                                             : ts_config_load_optional(NULL, errs);
     bool ok = fresh != NULL;
     json_t *errors = ok || errs == NULL ? json_array() : error_list(errs);
     if (ok && !ts_sender_configure(d->sender, fresh, &err)) {
@@ -450,7 +440,7 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
     if (!ts_config_diff(d->model, fresh, changes)) {
         changes->count = 0; /* out of memory: the list is left out, not the reload */
     }
-    keep_fixed(d->model, fresh);
+    ts_config_keep_fixed(d->model, fresh);
     ts_model_free(d->model);
     d->model = fresh;
     for (size_t i = 0; i < d->unit_count; i++) {

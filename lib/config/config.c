@@ -11,8 +11,6 @@
 #include "base/parse.h"
 #include "config/build_internal.h"
 
-#define BUILT_IN_PATH "/etc/tradestack/tradestackd.conf"
-
 static const char *key_name_at(void *ctx, size_t i)
 {
     const enum ts_section_kind *kind = ctx;
@@ -221,18 +219,34 @@ static FILE *open_file(const char *path, struct ts_config_errors *errs)
     return f;
 }
 
+static struct ts_model *load_stream(FILE *f, const char *path, struct ts_config_errors *errs)
+{
+    size_t len = 0;
+    char *text = read_file(f, &len, errs);
+    struct ts_model *m = text != NULL ? ts_config_parse(text, len, path, errs) : NULL;
+    (void)fclose(f);
+    free(text);
+    return m;
+}
+
 struct ts_model *ts_config_load(const char *path, struct ts_config_errors *errs)
 {
     start_errors(errs, path);
     FILE *f = open_file(path, errs);
-    if (f == NULL) {
-        return NULL;
+    return f != NULL ? load_stream(f, path, errs) : NULL;
+}
+
+struct ts_model *ts_config_load_optional(const char *path, struct ts_config_errors *errs)
+{
+    struct stat st;
+    const char *wanted = path != NULL ? path : TS_CONFIG_USUAL_PATH;
+    if (stat(wanted, &st) == 0 || errno != ENOENT) {
+        return ts_config_load(wanted, errs);
     }
-    size_t len = 0;
-    char *text = read_file(f, &len, errs);
-    (void)fclose(f);
-    struct ts_model *m = text != NULL ? ts_config_parse(text, len, path, errs) : NULL;
-    free(text);
+    size_t len;
+    const char *text = ts_config_sample(&len);
+    struct ts_model *m = ts_config_parse(text, len, wanted, errs);
+    ts_copy_cut(errs->path, sizeof(errs->path), TS_CONFIG_BUILT_IN);
     return m;
 }
 
@@ -244,7 +258,7 @@ struct ts_model *ts_config_defaults(void)
     }
     size_t len;
     const char *text = ts_config_sample(&len);
-    struct ts_model *m = ts_config_parse(text, len, BUILT_IN_PATH, errs);
+    struct ts_model *m = ts_config_parse(text, len, TS_CONFIG_USUAL_PATH, errs);
     free(errs);
     return m;
 }

@@ -16,6 +16,9 @@
 #include "base/macros.h"
 #include "model/model.h"
 
+#define TS_CONFIG_USUAL_PATH "/etc/tradestack/tradestackd.conf"
+#define TS_CONFIG_BUILT_IN   "built-in configuration" /* errs.path where no file was read */
+
 #define TS_CONFIG_MAX_BYTES   (1024 * 1024) /* of a file */
 #define TS_CONFIG_MAX_KEYS    20000         /* lines "key = value" of a file */
 #define TS_CONFIG_MAX_ERRORS  32            /* kept; the rest is counted */
@@ -39,6 +42,11 @@ struct ts_config_errors {
  * url_file becomes $CREDENTIALS_DIRECTORY/… if that is set, else a path beside the file.
  */
 struct ts_model *ts_config_load(const char *path, struct ts_config_errors *errs) TS_MUST_CHECK;
+
+/* The same, but where there is no such file, what is built in. A file that is there and cannot be
+ * read is a mistake here, too. errs->path tells which it was. path NULL: the usual one. */
+struct ts_model *ts_config_load_optional(const char *path,
+                                         struct ts_config_errors *errs) TS_MUST_CHECK;
 
 /* The same for a text in memory; path only names it and its folder. */
 struct ts_model *ts_config_parse(const char *text, size_t len, const char *path,
@@ -68,6 +76,10 @@ struct ts_config_changes {
 /* What differs between two models, in the order of the new one. False if out of memory. */
 bool ts_config_diff(const struct ts_model *before, const struct ts_model *after,
                     struct ts_config_changes *ret) TS_MUST_CHECK;
+
+/* Copies what only a restart of the daemon can change from the model in force into the one that is
+ * to follow it. */
+void ts_config_keep_fixed(const struct ts_model *in_force, struct ts_model *next);
 
 /* One line a key, tab-separated: section, key, kind, default, allowed values, "reload" or
  * "restart", probe kinds, help. For the lint test and the manual page. */

@@ -161,3 +161,13 @@ bool ts_config_diff(const struct ts_model *before, const struct ts_model *after,
     free(z.list);
     return ok;
 }
+
+void ts_config_keep_fixed(const struct ts_model *in_force, struct ts_model *next)
+{
+    const struct ts_key *k;
+    for (size_t i = 0; (k = ts_config_key_at(i)) != NULL; i++) {
+        if (k->restart) { /* only in sections without a name: the object is the model itself */
+            memcpy((char *)next + k->offset, (const char *)in_force + k->offset, k->size);
+        }
+    }
+}

@@ -66,7 +66,7 @@ static const struct ts_key keys[] = {
     {TS_SECTION_DAEMON, "state_dir", TS_KEY_PATH, MODEL(state_dir), RANGE(1, 0),
      .def = "/var/lib/tradestack", .restart = true,
      .help = "Folder of the state file: history, alerts still to be sent, kept restart policies."},
-    {TS_SECTION_DAEMON, "host_name", TS_KEY_TEXT, MODEL(host_name), .def = "",
+    {TS_SECTION_DAEMON, "host_name", TS_KEY_TEXT, MODEL(host_name), .def = "", .restart = true,
      .help = "How alerts name this machine. Empty: its host name."},
     {TS_SECTION_DAEMON, "log_level", TS_KEY_ENUM, MODEL(log_level), .words = log_levels,
      .def = "info", .help = "Messages less important than this are not logged."},
@@ -80,7 +80,7 @@ static const struct ts_key keys[] = {
      .help = "The Docker Engine: unix:///path, tcp://host:port or (Windows) npipe:////./pipe/name. "
              "Empty: DOCKER_HOST if that is set, else the platform's default."},
     {TS_SECTION_ENGINE, "timeout", TS_KEY_SPAN, MODEL(engine_timeout_ms), RANGE(100, 5 * MINUTE),
-     .def = "10s", .help = "The longest that one request may take."},
+     .def = "10s", .restart = true, .help = "The longest that one request may take."},
     {TS_SECTION_ENGINE, "resync", TS_KEY_SPAN, MODEL(resync_ms), RANGE(SECOND, HOUR), .def = "1m",
      .help = "All containers are looked at again this often, whatever the engine's events said."},
     {TS_SECTION_ENGINE, "alert_after", TS_KEY_SPAN, MODEL(engine_alert_after_ms),
@@ -91,10 +91,9 @@ static const struct ts_key keys[] = {
      .def = "/run/tradestack/control.sock", .restart = true,
      .help = "Where tradestackctl finds the daemon."},
     {TS_SECTION_CONTROL, "operate_group", TS_KEY_TEXT, MODEL(operate_group), .def = "",
-     .restart = true,
      .help = "Members may start, stop and hold services, besides root and the daemon's own user. "
              "Empty: nobody else."},
-    {TS_SECTION_CONTROL, "read_group", TS_KEY_TEXT, MODEL(read_group), .def = "", .restart = true,
+    {TS_SECTION_CONTROL, "read_group", TS_KEY_TEXT, MODEL(read_group), .def = "",
      .help = "Members may read status, history and logs. Empty: whoever can reach the socket."},
 
     {TS_SECTION_ALERTS, "reminder", TS_KEY_SPAN, MODEL(reminder_ms), RANGE(0, 30 * DAY),
@@ -123,10 +122,12 @@ static const struct ts_key keys[] = {
              "without a bot."},
 
     {TS_SECTION_OBSERVE, "interval", TS_KEY_SPAN, MODEL(observe_interval_ms), RANGE(SECOND, HOUR),
-     .def = "30s", .help = "How often tradestackd --observe reports."},
+     .def = "30s", .restart = true, .help = "How often tradestackd --observe reports."},
     {TS_SECTION_OBSERVE, "supervisor", TS_KEY_PATH, MODEL(observe_supervisor), .def = "",
+     .restart = true,
      .help = "Control socket of the supervisor that the observer watches. Empty: none."},
     {TS_SECTION_OBSERVE, "fall", TS_KEY_NUMBER, MODEL(observe_fall), RANGE(1, 100), .def = "3",
+     .restart = true,
      .help = "So many silent intervals in a row make the supervisor count as gone."},
 
     {TS_SECTION_WINDOW, "days", TS_KEY_FLAGS, WINDOW(days), .words = days, .def = "daily",

@@ -381,6 +381,43 @@ static void test_a_file_is_read_from_disk(void **state)
     ts_model_free(m);
 }
 
+static void test_without_a_file_the_sample_applies(void **state)
+{
+    (void)state;
+    struct ts_model *m = ts_config_load_optional("/nowhere/t.conf", &errs);
+    assert_non_null(m);
+    assert_string_equal(errs.path, TS_CONFIG_BUILT_IN);
+    assert_string_equal(m->channels[0].url_file, "/nowhere/discord-webhook");
+    ts_model_free(m);
+    assert_null(ts_config_load_optional("/tmp", &errs)); /* is there, but no file */
+    assert_string_equal(errs.path, "/tmp");
+    assert_null(ts_config_load_optional("/dev/null/t.conf", &errs)); /* cannot be looked at */
+    assert_non_null(strstr(errs.list[0].text, "Not a directory"));
+}
+
+static void test_a_reload_keeps_what_needs_a_restart(void **state)
+{
+    (void)state;
+    struct ts_model *in_force = parse_fine(BOT "[daemon]\nproject = a\nlog_json = yes\n");
+    struct ts_model *next = parse_fine(BOT "[daemon]\nproject = b\nlog_level = debug\n"
+                                           "[engine]\ntimeout = 20s\n[control]\nread_group = g\n");
+    struct ts_config_changes changes;
+    assert_true(ts_config_diff(in_force, next, &changes));
+    assert_int_equal(changes.count, 5);
+    assert_int_equal(changes.needs_restart, 3);
+    ts_config_keep_fixed(in_force, next);
+    assert_string_equal(next->project, "a");
+    assert_true(next->log_json);
+    assert_int_equal(next->engine_timeout_ms, 10000);
+    assert_int_equal(next->log_level, TS_LOG_DEBUG);
+    assert_string_equal(next->read_group, "g");
+    assert_true(ts_config_diff(in_force, next, &changes));
+    assert_int_equal(changes.count, 2);
+    assert_int_equal(changes.needs_restart, 0);
+    ts_model_free(in_force);
+    ts_model_free(next);
+}
+
 static void test_diff_lists_what_a_reload_changes(void **state)
 {
     (void)state;
@@ -430,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_url_file_is_found_beside_the_file_or_among_the_credentials),
         cmocka_unit_test(test_files_that_cannot_be_read_are_named),
         cmocka_unit_test(test_a_file_is_read_from_disk),
+        cmocka_unit_test(test_without_a_file_the_sample_applies),
+        cmocka_unit_test(test_a_reload_keeps_what_needs_a_restart),
         cmocka_unit_test(test_diff_lists_what_a_reload_changes),
     };
     return RUN_TESTS(tests);
