@@ -282,21 +282,39 @@ static struct ts_model *make_model(struct ts_error *err)
     return m;
 }
 
+static bool make_parts(struct bot *b, struct ts_error *err)
+{
+    static const struct ts_ibapi_handler handler = {on_state, on_accounts, on_message};
+    b->model = make_model(err);
+    if (b->model == NULL) {
+        return false;
+    }
+    b->health = bot_health_new(b->loop, b->settings->health_port, err);
+    if (b->health == NULL) {
+        return false;
+    }
+    b->client = ts_ibapi_client_new(b->loop, &handler, b, err);
+    if (b->client == NULL) {
+        return false;
+    }
+    b->connect_timer = ts_timer_new(b->loop, try_connect, b, err);
+    if (b->connect_timer == NULL) {
+        return false;
+    }
+    b->round_timer = ts_timer_new(b->loop, next_round, b, err);
+    return b->round_timer != NULL;
+}
+
 struct bot *bot_new(struct ts_loop *loop, const struct ts_clock *clock,
                     const struct bot_settings *settings, struct ts_error *err)
 {
-    static const struct ts_ibapi_handler handler = {on_state, on_accounts, on_message};
     struct bot *b = calloc(1, sizeof(*b));
     if (b == NULL) {
         ts_error_nomem(err);
         return NULL;
     }
     *b = (struct bot){.loop = loop, .clock = clock, .settings = settings};
-    if ((b->model = make_model(err)) == NULL ||
-        (b->health = bot_health_new(loop, settings->health_port, err)) == NULL ||
-        (b->client = ts_ibapi_client_new(loop, &handler, b, err)) == NULL ||
-        (b->connect_timer = ts_timer_new(loop, try_connect, b, err)) == NULL ||
-        (b->round_timer = ts_timer_new(loop, next_round, b, err)) == NULL) {
+    if (!make_parts(b, err)) {
         bot_free(b);
         return NULL;
     }

@@ -4,10 +4,9 @@ private headers stay in their folder, and the daemon's core knows nouns and noth
 
 import pathlib
 import re
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from sources import ROOT, c_files
 
 # Folder -> the folders whose headers it may include besides its own.
 ARROWS = {
@@ -32,9 +31,7 @@ CLOCK_EXEMPT = ("lib/base/", "stack/", "tests/")
 
 
 def sources():
-    listed = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, check=True,
-                            capture_output=True, text=True).stdout.split()
-    return [ROOT / name for name in listed]
+    return [ROOT / path for path in c_files()]
 
 
 def folder_of(path):

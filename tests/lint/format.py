@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """Every C file is formatted as .clang-format says, and no longer than a file should be."""
 
-import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from sources import ROOT, c_files
+
 LINES_MAX = 600  # one subject a file; tests may be longer
 
 
 def main():
-    files = subprocess.run(["git", "ls-files", "*.c", "*.h"], cwd=ROOT, check=True,
-                           capture_output=True, text=True).stdout.split()
+    files = [str(path) for path in c_files()]
     bad = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], cwd=ROOT,
                          capture_output=True, text=True)
     print(bad.stderr, end="")
