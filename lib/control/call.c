@@ -2,17 +2,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "control/interface.h"
 #include "control/server_internal.h"
 
-/* Puts the framed message into the client's queue. False: it does not read. */
-static bool send_buf(struct ts_client *client, struct ts_buf *out)
+/* Puts the framed message, if it could be made, into the client's queue. False: it does not read.
+ */
+static bool send_buf(struct ts_client *client, struct ts_buf *out, bool made)
 {
-    struct evbuffer *queue = bufferevent_get_output(client->bev);
-    bool ok = !client->doomed && !out->failed &&
-              evbuffer_get_length(queue) + out->len <= TS_CONTROL_OUTPUT_MAX &&
+    bool ok = made && !client->doomed &&
+              ts_client_unread(client) + out->len <= TS_CONTROL_OUTPUT_MAX &&
               bufferevent_write(client->bev, out->data, out->len) == 0;
     ts_buf_done(out);
     if (!ok) {
@@ -23,20 +23,17 @@ static bool send_buf(struct ts_client *client, struct ts_buf *out)
 
 static void finish(struct ts_call *call)
 {
-    struct ts_client *client = call->client;
     call->active = false;
     call->gone = NULL;
-    if (!client->pumping && !client->doomed) {
-        ts_client_pump(client);
-    }
+    ts_client_next(call->client);
 }
 
 void ts_call_reply(struct ts_call *call, json_t *take_parameters)
 {
     struct ts_buf out = ts_buf_init(TS_VARLINK_REPLY_MAX);
     if (!call->oneway) {
-        (void)ts_varlink_add_reply(&out, take_parameters, false);
-        (void)send_buf(call->client, &out);
+        bool made = ts_varlink_add_reply(&out, take_parameters, false);
+        (void)send_buf(call->client, &out, made);
     }
     json_decref(take_parameters);
     finish(call);
@@ -46,9 +43,9 @@ bool ts_call_progress(struct ts_call *call, json_t *take_parameters)
 {
     struct ts_buf out = ts_buf_init(TS_VARLINK_REPLY_MAX);
     bool ok = true;
-    if (call->more && !call->oneway) {
-        (void)ts_varlink_add_reply(&out, take_parameters, true);
-        ok = send_buf(call->client, &out);
+    if (ts_call_wants_more(call)) {
+        bool made = ts_varlink_add_reply(&out, take_parameters, true);
+        ok = send_buf(call->client, &out, made);
     }
     json_decref(take_parameters);
     return ok;
@@ -61,8 +58,8 @@ void ts_call_error(struct ts_call *call, const char *error, json_t *take_paramet
     (void)snprintf(name, sizeof(name), "%s%s",
                    strchr(error, '.') != NULL ? "" : TS_VARLINK_INTERFACE ".", error);
     if (!call->oneway) {
-        (void)ts_varlink_add_error(&out, name, take_parameters);
-        (void)send_buf(call->client, &out);
+        bool made = ts_varlink_add_error(&out, name, take_parameters);
+        (void)send_buf(call->client, &out, made);
     }
     json_decref(take_parameters);
     finish(call);
@@ -86,14 +83,16 @@ bool ts_call_wants_more(const struct ts_call *call)
 
 static bool may(const struct ts_control *c, const struct ts_peer *peer, enum ts_right right)
 {
-    if (peer->known && (peer->uid == 0 || peer->uid == ts_peer_own_uid())) {
+    const struct ts_control_conf *conf = &c->conf;
+    if (ts_client_is_owner(peer)) {
         return true;
     }
-    bool operates = peer->known && c->has_operate_gid && ts_peer_in_group(peer, c->operate_gid);
+    bool operates =
+        peer->known && conf->has_operate_gid && ts_peer_in_group(peer, conf->operate_gid);
     if (right == TS_RIGHT_OPERATE || operates) {
         return operates;
     }
-    return !c->has_read_gid || (peer->known && ts_peer_in_group(peer, c->read_gid));
+    return !conf->has_read_gid || (peer->known && ts_peer_in_group(peer, conf->read_gid));
 }
 
 /* org.varlink.service: what every Varlink service answers (varlink.org, "Service"). */
@@ -115,35 +114,44 @@ static const char service_text[] =
     "error MethodNotImplemented (method: string)\n\n"
     "error InvalidParameter (parameter: string)\n";
 
+static void invalid_parameter(struct ts_call *call, const char *name)
+{
+    ts_call_error(call, TS_VARLINK_SERVICE ".InvalidParameter",
+                  json_pack("{s:s}", "parameter", name));
+}
+
 static void get_description(struct ts_call *call, const json_t *parameters)
 {
     const char *name = json_string_value(json_object_get(parameters, "interface"));
-    const char *text = name == NULL                              ? NULL
-                       : strcmp(name, TS_VARLINK_INTERFACE) == 0 ? ts_varlink_interface_text
-                       : strcmp(name, TS_VARLINK_SERVICE) == 0   ? service_text
-                                                                 : NULL;
-    if (name == NULL) {
-        ts_call_error(call, "org.varlink.service.InvalidParameter",
-                      json_pack("{s:s}", "parameter", "interface"));
-    } else if (text == NULL) {
-        ts_call_error(call, "org.varlink.service.InterfaceNotFound",
-                      json_pack("{s:s}", "interface", name));
+    if (strcmp(name, TS_VARLINK_INTERFACE) == 0) {
+        ts_call_reply(call,
+                      json_pack("{s:s}", "description", call->client->control->conf.description));
+    } else if (strcmp(name, TS_VARLINK_SERVICE) == 0) {
+        ts_call_reply(call, json_pack("{s:s}", "description", service_text));
     } else {
-        ts_call_reply(call, json_pack("{s:s}", "description", text));
+        ts_call_error(call, TS_VARLINK_SERVICE ".InterfaceNotFound",
+                      json_pack("{s:s}", "interface", name));
     }
 }
 
-static bool built_in(struct ts_call *call, const char *method, const json_t *parameters)
+/* Answers the call if it is one that every service answers. */
+static bool built_in(struct ts_call *call, const char *name, json_t *parameters)
 {
-    if (strcmp(method, TS_VARLINK_SERVICE ".GetInfo") == 0) {
+    size_t prefix = strlen(TS_VARLINK_SERVICE ".");
+    const char *method = name + prefix;
+    char wrong[TS_VARLINK_METHOD_MAX];
+    if (strncmp(name, TS_VARLINK_SERVICE ".", prefix) != 0 ||
+        !ts_interface_has(service_text, method)) {
+        return false;
+    }
+    if (!ts_interface_accepts(service_text, method, parameters, wrong, sizeof(wrong))) {
+        invalid_parameter(call, wrong);
+    } else if (strcmp(method, "GetInfo") == 0) {
         get_info(call);
-        return true;
-    }
-    if (strcmp(method, TS_VARLINK_SERVICE ".GetInterfaceDescription") == 0) {
+    } else {
         get_description(call, parameters);
-        return true;
     }
-    return false;
+    return true;
 }
 
 static void unknown_method(struct ts_call *call, const char *method)
@@ -153,10 +161,10 @@ static void unknown_method(struct ts_call *call, const char *method)
     bool ours =
         len == strlen(TS_VARLINK_INTERFACE) && strncmp(method, TS_VARLINK_INTERFACE, len) == 0;
     if (ours || strncmp(method, TS_VARLINK_SERVICE ".", sizeof(TS_VARLINK_SERVICE)) == 0) {
-        ts_call_error(call, "org.varlink.service.MethodNotFound",
+        ts_call_error(call, TS_VARLINK_SERVICE ".MethodNotFound",
                       json_pack("{s:s}", "method", method));
     } else {
-        ts_call_error(call, "org.varlink.service.InterfaceNotFound",
+        ts_call_error(call, TS_VARLINK_SERVICE ".InterfaceNotFound",
                       json_pack("{s:s%}", "interface", method, len));
     }
 }
@@ -167,42 +175,50 @@ static const struct ts_control_method *find_method(const struct ts_control *c, c
     if (strncmp(method, TS_VARLINK_INTERFACE ".", prefix) != 0) {
         return NULL;
     }
-    for (size_t i = 0; i < c->method_count; i++) {
-        if (strcmp(c->methods[i].name, method + prefix) == 0) {
-            return &c->methods[i];
+    for (size_t i = 0; i < c->conf.method_count; i++) {
+        if (strcmp(c->conf.methods[i].name, method + prefix) == 0) {
+            return &c->conf.methods[i];
         }
     }
     return NULL;
 }
 
-static void dispatch(struct ts_call *call, const char *name, const json_t *parameters)
+static void not_allowed(struct ts_call *call, const struct ts_control_method *method)
 {
-    struct ts_control *c = call->client->control;
+    const struct ts_control_conf *conf = &call->client->control->conf;
+    if (conf->on_refused != NULL) {
+        conf->on_refused(conf->ctx, &call->client->peer, method->name);
+    }
+    ts_call_error(
+        call, "NotAllowed",
+        json_pack("{s:s}", "need", method->right == TS_RIGHT_OPERATE ? "operate" : "read"));
+}
+
+static void dispatch(struct ts_call *call, const char *name, json_t *parameters)
+{
+    const struct ts_control *c = call->client->control;
     const struct ts_control_method *method = find_method(c, name);
+    char wrong[TS_VARLINK_METHOD_MAX];
     if (built_in(call, name, parameters)) {
         return;
     }
     if (method == NULL) {
         unknown_method(call, name);
-        return;
+    } else if (!may(c, &call->client->peer, method->right)) {
+        not_allowed(call, method);
+    } else if (!ts_interface_accepts(c->conf.description, method->name, parameters, wrong,
+                                     sizeof(wrong))) {
+        invalid_parameter(call, wrong);
+    } else {
+        method->handle(c->conf.ctx, call, parameters);
     }
-    if (!may(c, &call->client->peer, method->right)) {
-        if (c->on_refused != NULL) {
-            c->on_refused(c->ctx, &call->client->peer, method->name);
-        }
-        ts_call_error(
-            call, "NotAllowed",
-            json_pack("{s:s}", "need", method->right == TS_RIGHT_OPERATE ? "operate" : "read"));
-        return;
-    }
-    method->handle(c->ctx, call, parameters);
 }
 
 void ts_call_begin(struct ts_client *client, const char *text, size_t len)
 {
     struct ts_varlink_call parsed;
     struct ts_error err;
-    if (!ts_varlink_parse_call(text, len, &parsed, &err)) {
+    if (len > TS_VARLINK_REQUEST_MAX || !ts_varlink_parse_call(text, len, &parsed, &err)) {
         ts_client_drop(client);
         return;
     }
@@ -210,8 +226,6 @@ void ts_call_begin(struct ts_client *client, const char *text, size_t len)
     client->call.more = parsed.more;
     client->call.oneway = parsed.oneway;
     client->call.gone = NULL;
-    client->pumping = true;
     dispatch(&client->call, parsed.method, parsed.parameters);
-    client->pumping = false;
     json_decref(parsed.parameters);
 }

@@ -4,7 +4,7 @@ import sys
 
 text = open(sys.argv[1], encoding="utf-8").read()
 with open(sys.argv[2], "w", encoding="utf-8") as out:
-    out.write('#include "control/varlink.h"\n\nconst char ts_varlink_interface_text[] =\n')
+    out.write('#include "control/interface.h"\n\nconst char ts_interface_text[] =\n')
     for line in text.splitlines():
         out.write('    "%s\\n"\n' % line.replace("\\", "\\\\").replace('"', '\\"'))
     out.write("    ;\n")

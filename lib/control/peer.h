@@ -13,13 +13,15 @@ struct ts_peer {
     uint32_t uid;
     uint32_t gid;
     int32_t pid;
-    uint32_t groups[TS_PEER_GROUPS_MAX]; /* supplementary; further ones are ignored */
+    uint32_t groups[TS_PEER_GROUPS_MAX]; /* supplementary; who has more counts as having none */
     size_t group_count;
 };
 
 /* Asks the kernel (SO_PEERCRED, SO_PEERGROUPS), which cannot be lied to. known is false if it does
  * not say. No name service is asked. */
 struct ts_peer ts_peer_of(int fd);
+/* Has the other end closed for good, not only its own direction? */
+bool ts_peer_hung_up(int fd);
 bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid);
 /* The uid that this process runs as. */
 uint32_t ts_peer_own_uid(void);

@@ -2,6 +2,7 @@
 #include "control/peer.h"
 
 #include <grp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,12 @@ struct ts_peer ts_peer_of(int fd)
         }
     }
     return peer;
+}
+
+bool ts_peer_hung_up(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = 0};
+    return poll(&p, 1, 0) != 0; /* POLLHUP: both directions are closed; also any error */
 }
 
 bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid)

@@ -2,21 +2,18 @@
 #include "control/server_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 
-#define BACKLOG         64
-#define ACCEPT_PAUSE_MS 1000  /* after running out of file descriptors */
-#define HALF_SENT_MS    10000 /* a call that began must be complete by then */
+#include "control/interface.h"
+
+#define ACCEPT_PAUSE_MS 1000 /* after running out of file descriptors */
 
 /* Everything of the client but its own memory; its call learns that it is gone. */
 static void close_client(struct ts_client *client)
@@ -37,6 +34,7 @@ static void close_client(struct ts_client *client)
     }
     client->call.active = false;
     ts_timer_free(client->deadline);
+    ts_timer_free(client->again);
     ts_frames_done(&client->frames);
     bufferevent_free(client->bev);
 }
@@ -55,31 +53,69 @@ void ts_client_drop(struct ts_client *client)
     if (!client->doomed) {
         client->doomed = true;
         (void)bufferevent_disable(client->bev, EV_READ | EV_WRITE);
+        ts_timer_stop(client->deadline);
+        ts_timer_stop(client->again);
         ts_loop_defer(client->control->loop, free_client, client);
     }
 }
 
-/* Gives the client's complete messages to the handlers, one after the other. */
-void ts_client_pump(struct ts_client *client)
+size_t ts_client_unread(const struct ts_client *client)
 {
-    while (!client->doomed && !client->call.active) {
+    return evbuffer_get_length(bufferevent_get_output(client->bev));
+}
+
+void ts_client_next(struct ts_client *client)
+{
+    if (!client->doomed) {
+        ts_timer_after(client->again, 0);
+    }
+}
+
+static bool is_free(const struct ts_client *client)
+{
+    return !client->doomed && !client->call.active &&
+           ts_client_unread(client) <= TS_CONTROL_OUTPUT_BUSY;
+}
+
+/* After the calls that could be begun. drained: no complete one waits. */
+static void settle(struct ts_client *client, bool drained)
+{
+    bool partial = drained && client->frames.buf.len > client->frames.consumed;
+    if (!drained && is_free(client)) {
+        ts_client_next(client); /* it has had its share of this turn */
+    }
+    if (client->leaving) {
+        if (drained && !client->call.active && ts_client_unread(client) == 0) {
+            ts_client_drop(client);
+        }
+    } else if (!partial) {
+        ts_timer_stop(client->deadline);
+    } else if (!ts_timer_armed(client->deadline)) {
+        ts_timer_after(client->deadline, client->control->conf.partial_ms);
+    }
+}
+
+/* Gives the client's complete messages to the handlers, one after the other. */
+static void pump(struct ts_client *client)
+{
+    bool drained = false;
+    for (int calls = 0; calls < TS_CONTROL_TURN_CALLS && is_free(client); calls++) {
         size_t len;
         const char *text = ts_frames_next(&client->frames, &len);
         if (text == NULL) {
+            drained = true;
             break;
         }
         ts_call_begin(client, text, len);
     }
-    if (client->doomed) {
-        return;
+    if (!client->doomed) {
+        settle(client, drained);
     }
-    if (client->frames.buf.len > client->frames.consumed && !client->call.active) {
-        if (!ts_timer_armed(client->deadline)) {
-            ts_timer_after(client->deadline, HALF_SENT_MS);
-        }
-    } else {
-        ts_timer_stop(client->deadline);
-    }
+}
+
+static void on_again(void *arg)
+{
+    pump(arg);
 }
 
 static void on_readable(struct bufferevent *bev, void *arg)
@@ -92,47 +128,101 @@ static void on_readable(struct bufferevent *bev, void *arg)
         struct ts_error err;
         if (!ts_frames_feed(&client->frames, chunk, (size_t)n, &err)) {
             ts_client_drop(client);
-            return;
         }
-        ts_client_pump(client);
+    }
+    if (!client->doomed && !ts_timer_armed(client->again)) {
+        pump(client);
     }
 }
 
-static void on_closed(struct bufferevent *bev, short what, void *arg)
+static void on_written(struct bufferevent *bev, void *arg)
 {
     (void)bev;
-    (void)what;
-    ts_client_drop(arg);
+    ts_client_next(arg);
 }
 
-static void on_half_sent(void *arg)
+/* A client that only ends its own side (`nc -N`, a script's pipe) still gets its answers, for a
+ * while: the kernel does not tell when it goes for good. */
+static void on_closed(struct bufferevent *bev, short what, void *arg)
+{
+    struct ts_client *client = arg;
+    bool half = (what & BEV_EVENT_EOF) != 0 && (what & BEV_EVENT_READING) != 0 &&
+                !ts_peer_hung_up(bufferevent_getfd(bev));
+    if (!half || client->doomed) {
+        ts_client_drop(client);
+        return;
+    }
+    client->leaving = true;
+    ts_timer_after(client->deadline, client->control->conf.partial_ms);
+    pump(client);
+}
+
+static void on_deadline(void *arg)
 {
     ts_client_drop(arg);
 }
 
-static struct ts_client *new_client(struct ts_control *c, int fd)
+/* Takes fd. */
+static struct ts_client *new_client(struct ts_control *c, int fd, const struct ts_peer *peer)
 {
     struct ts_error err;
     struct ts_client *client = calloc(1, sizeof(*client));
     if (client == NULL) {
+        (void)close(fd);
         return NULL;
     }
     client->control = c;
-    client->peer = ts_peer_of(fd);
-    client->frames =
-        ts_frames_init(TS_VARLINK_REQUEST_MAX * 2); /* a whole call and the begin of the next */
+    client->peer = *peer;
+    client->frames = ts_frames_init(TS_CONTROL_INPUT_MAX);
     client->call.client = client;
-    client->deadline = ts_timer_new(c->loop, on_half_sent, client, &err);
+    client->deadline = ts_timer_new(c->loop, on_deadline, client, &err);
+    client->again = ts_timer_new(c->loop, on_again, client, &err);
     client->bev = bufferevent_socket_new(ts_loop_base(c->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-    if (client->deadline == NULL || client->bev == NULL) {
+    if (client->deadline == NULL || client->again == NULL || client->bev == NULL) {
         ts_timer_free(client->deadline);
+        ts_timer_free(client->again);
         if (client->bev != NULL) {
             bufferevent_free(client->bev);
+        } else {
+            (void)close(fd);
         }
         free(client);
         return NULL;
     }
     return client;
+}
+
+bool ts_client_is_owner(const struct ts_peer *peer)
+{
+    return peer->known && (peer->uid == 0 || peer->uid == ts_peer_own_uid());
+}
+
+/* Nobody can keep the operator out by opening connections. */
+static bool has_room(const struct ts_control *c, const struct ts_peer *peer)
+{
+    size_t same = 0;
+    if (ts_client_is_owner(peer)) {
+        return c->client_count < TS_CONTROL_CLIENTS_MAX;
+    }
+    for (const struct ts_client *other = c->clients; other != NULL; other = other->next) {
+        same += other->peer.uid == peer->uid && other->peer.known == peer->known;
+    }
+    return same < TS_CONTROL_CLIENTS_PER_UID &&
+           c->client_count < TS_CONTROL_CLIENTS_MAX - TS_CONTROL_CLIENTS_SPARED;
+}
+
+/* Says so in words, as far as the socket takes it at once. */
+static void turn_away(int fd)
+{
+    struct ts_buf out = ts_buf_init(TS_VARLINK_REQUEST_MAX);
+    json_t *why = json_pack("{s:s, s:s}", "code", ts_code_name(TS_E_LIMIT), "reason",
+                            "too many connections to the control socket");
+    if (ts_varlink_add_error(&out, TS_VARLINK_INTERFACE ".Failed", why)) {
+        (void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    json_decref(why);
+    ts_buf_done(&out);
+    (void)close(fd);
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *addr,
@@ -142,15 +232,22 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)addr;
     (void)len;
     struct ts_control *c = arg;
-    struct ts_client *client = c->client_count < TS_CONTROL_CLIENTS_MAX ? new_client(c, fd) : NULL;
+    struct ts_peer peer = c->conf.peer_of(fd);
+    if (!has_room(c, &peer)) {
+        turn_away(fd);
+        return;
+    }
+    struct ts_client *client = new_client(c, fd, &peer);
     if (client == NULL) {
-        (void)close(fd);
         return;
     }
     client->next = c->clients;
     c->clients = client;
     c->client_count++;
-    bufferevent_setcb(client->bev, on_readable, NULL, on_closed, client);
+    const struct timeval stalled = {.tv_sec = c->conf.stalled_ms / 1000,
+                                    .tv_usec = (suseconds_t)(c->conf.stalled_ms % 1000 * 1000)};
+    bufferevent_set_timeouts(client->bev, NULL, &stalled);
+    bufferevent_setcb(client->bev, on_readable, on_written, on_closed, client);
     bufferevent_setwatermark(client->bev, EV_READ, 0, TS_VARLINK_REQUEST_MAX);
     (void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
@@ -170,50 +267,40 @@ static void on_accept_again(void *arg)
     (void)evconnlistener_enable(c->listener);
 }
 
-/* Does a living server answer on this path? */
-static bool is_answered(const struct sockaddr_un *addr)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return false;
-    }
-    bool yes = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
-    (void)close(fd);
-    return yes;
-}
-
-static int listen_on(const char *path, struct ts_error *err)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(addr.sun_path)) {
-        ts_error_set(err, TS_E_INVALID, "control socket %s: the path has more than %zu bytes", path,
-                     sizeof(addr.sun_path) - 1);
-        return -1;
-    }
-    memcpy(addr.sun_path, path, strlen(path) + 1);
-    if (is_answered(&addr)) {
-        ts_error_set(err, TS_E_CONFLICT, "control socket %s: another daemon answers there", path);
-        return -1;
-    }
-    (void)unlink(path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        chmod(path, 0666) != 0 || listen(fd, BACKLOG) != 0) {
-        ts_error_errno(err, errno, "listen on control socket %s", path);
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return -1;
-    }
-    return fd;
-}
-
 void ts_control_set_groups(struct ts_control *c, const struct ts_control_conf *conf)
 {
-    c->has_operate_gid = conf->has_operate_gid;
-    c->operate_gid = conf->operate_gid;
-    c->has_read_gid = conf->has_read_gid;
-    c->read_gid = conf->read_gid;
+    c->conf.has_operate_gid = conf->has_operate_gid;
+    c->conf.operate_gid = conf->operate_gid;
+    c->conf.has_read_gid = conf->has_read_gid;
+    c->conf.read_gid = conf->read_gid;
+}
+
+/* The configuration with its defaults. False: a method that the description does not have. */
+static bool take_conf(struct ts_control *c, const struct ts_control_conf *conf,
+                      struct ts_error *err)
+{
+    c->conf = *conf;
+    c->conf.path = NULL;
+    c->conf.listen_fd = -1;
+    if (conf->description == NULL) {
+        c->conf.description = ts_interface_text;
+    }
+    if (conf->partial_ms == 0) {
+        c->conf.partial_ms = TS_CONTROL_PARTIAL_MS;
+    }
+    if (conf->stalled_ms == 0) {
+        c->conf.stalled_ms = TS_CONTROL_STALLED_MS;
+    }
+    if (conf->peer_of == NULL) {
+        c->conf.peer_of = ts_peer_of;
+    }
+    for (size_t i = 0; i < conf->method_count; i++) {
+        if (!ts_interface_has(c->conf.description, conf->methods[i].name)) {
+            return ts_error_set(err, TS_E_INVALID, "the interface does not describe method %s",
+                                conf->methods[i].name);
+        }
+    }
+    return true;
 }
 
 struct ts_control *ts_control_new(struct ts_loop *loop, const struct ts_control_conf *conf,
@@ -226,13 +313,12 @@ struct ts_control *ts_control_new(struct ts_loop *loop, const struct ts_control_
         return NULL;
     }
     c->loop = loop;
-    c->methods = conf->methods;
-    c->method_count = conf->method_count;
-    c->on_refused = conf->on_refused;
-    c->ctx = conf->ctx;
-    ts_control_set_groups(c, conf);
+    if (!take_conf(c, conf, err)) {
+        free(c);
+        return NULL;
+    }
     if (fd < 0) {
-        fd = listen_on(conf->path, err);
+        fd = ts_control_listen(conf->path, err);
         if (fd < 0) {
             free(c);
             return NULL;

@@ -1,4 +1,4 @@
-/* Shared by server.c and call.c. */
+/* Shared by server.c, call.c and listen_posix.c. */
 #ifndef TS_CONTROL_SERVER_INTERNAL_H
 #define TS_CONTROL_SERVER_INTERNAL_H
 
@@ -25,9 +25,11 @@ struct ts_client {
     struct bufferevent *bev;
     struct ts_peer peer;
     struct ts_frames frames;
-    struct ts_timer *deadline; /* for a call that is not complete yet */
-    struct ts_call call;       /* the one being answered */
-    bool pumping;              /* a handler is being called */
+    struct ts_timer
+        *deadline;          /* for a call that is not complete yet, or a client that is leaving */
+    struct ts_timer *again; /* to go on with the next calls in a later turn */
+    struct ts_call call;    /* the one being answered */
+    bool leaving;           /* it has said its last word and may still read */
     bool doomed;
 };
 
@@ -38,21 +40,22 @@ struct ts_control {
     char *path; /* to be removed; NULL when the socket was handed over */
     struct ts_client *clients;
     size_t client_count;
-    const struct ts_control_method *methods;
-    size_t method_count;
-    void (*on_refused)(void *ctx, const struct ts_peer *peer, const char *method);
-    void *ctx;
-    bool has_operate_gid;
-    uint32_t operate_gid;
-    bool has_read_gid;
-    uint32_t read_gid;
+    struct ts_control_conf conf; /* path and listen_fd are not kept */
 };
 
 /* Cuts the client off after this turn. */
 void ts_client_drop(struct ts_client *client);
-/* Goes on with the client's next calls. */
-void ts_client_pump(struct ts_client *client);
+/* The client's call is answered: the next one is begun in a later turn. Never begins it here: who
+ * has just answered may still be busy with its own lists. */
+void ts_client_next(struct ts_client *client);
+/* Bytes that the client has not read yet. */
+size_t ts_client_unread(const struct ts_client *client);
+/* May do everything: root and our own user. */
+bool ts_client_is_owner(const struct ts_peer *peer);
 /* Parses one message and hands it to its handler. */
 void ts_call_begin(struct ts_client *client, const char *text, size_t len);
+
+/* A listening socket with its file, or -1. Errors as of ts_control_new(). */
+int ts_control_listen(const char *path, struct ts_error *err);
 
 #endif

@@ -70,7 +70,11 @@ bool ts_varlink_parse_reply(const char *text, size_t n, struct ts_varlink_reply 
     if (!read_flag(root, "continues", &reply.continues)) {
         return ts_error_set(err, TS_E_PROTOCOL, "continues is a boolean");
     }
-    if (!ts_copy(reply.error, sizeof(reply.error), ts_json_str_or(root, "error", ""))) {
+    const char *error = "";
+    if (json_object_get(root, "error") != NULL && !ts_json_str(root, "error", &error, err)) {
+        return false;
+    }
+    if (!ts_copy(reply.error, sizeof(reply.error), error)) {
         return ts_error_set(err, TS_E_PROTOCOL, "an error name that is too long");
     }
     reply.parameters = take_parameters(root);

@@ -40,7 +40,4 @@ bool ts_varlink_add_call(struct ts_buf *out, const char *method, json_t *paramet
 bool ts_varlink_add_reply(struct ts_buf *out, json_t *parameters, bool continues);
 bool ts_varlink_add_error(struct ts_buf *out, const char *error, json_t *parameters);
 
-/* The text of our interface, from io.tradestack.Supervisor.varlink at build time. */
-extern const char ts_varlink_interface_text[];
-
 #endif
