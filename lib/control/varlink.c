@@ -71,7 +71,7 @@ bool ts_varlink_parse_reply(const char *text, size_t n, struct ts_varlink_reply 
         return ts_error_set(err, TS_E_PROTOCOL, "continues is a boolean");
     }
     const char *error = "";
-    if (json_object_get(root, "error") != NULL && !ts_json_str(root, "error", &error, err)) {
+    if (ts_json_at(root, "error") != NULL && !ts_json_str(root, "error", &error, err)) {
         return false;
     }
     if (!ts_copy(reply.error, sizeof(reply.error), error)) {

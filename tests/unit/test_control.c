@@ -76,6 +76,7 @@ static void test_replies_are_read_strictly(void **state)
                 {"{\"parameters\":[]}", false, false, ""},
                 {"{\"continues\":1}", false, false, ""},
                 {"{\"error\":1}", false, false, ""},
+                {"{\"error\":null}", true, false, ""},
                 {"7", false, false, ""}};
     for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
         struct ts_varlink_reply reply;
