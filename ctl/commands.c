@@ -1,108 +1,29 @@
 /* The table of commands, and those that are one call and one answer. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
+#include "child.h"
 #include "ctl.h"
 
-#define ANSWER_MS 10000
-
-int ctl_print_error(const struct ctl *ctl, const struct ts_error *err)
+/* "✓ " and what was done; with --json the daemon's reply. */
+static void print_done(const struct ctl *ctl, const json_t *reply, const char *fmt, ...)
+    TS_PRINTF(3, 4);
+static void print_done(const struct ctl *ctl, const json_t *reply, const char *fmt, ...)
 {
-    (void)fprintf(stderr, "tradestackctl: %s\n", err->msg);
-    if (err->code == TS_E_DENIED) {
-        (void)fprintf(stderr, "  you may not use this socket: run it as root, or join the group "
-                              "that operates tradestack ([control] operate_group)\n");
-    } else if (err->code == TS_E_UNAVAILABLE) {
-        (void)fprintf(stderr,
-                      "  is the daemon running? systemctl status tradestackd; its socket is %s "
-                      "(--socket, TRADESTACK_SOCKET)\n",
-                      ctl->socket);
-    } else if (err->code == TS_E_TIMEOUT) {
-        (void)fprintf(stderr, "  it may be busy or stopped: journalctl -u tradestackd\n");
+    char text[600];
+    va_list ap;
+    if (ctl->json) {
+        ctl_print_json(reply);
+        return;
     }
-    return err->code == TS_E_UNAVAILABLE || err->code == TS_E_DENIED ? CTL_NO_DAEMON : CTL_FAILED;
-}
-
-static void print_list(const json_t *list, const char *indent)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(list, i, v)
-    {
-        (void)fprintf(stderr, "%s%s\n", indent, json_string_value(v));
-    }
-}
-
-int ctl_print_reply_error(const struct ts_varlink_reply *reply, const char *what)
-{
-    const char *dot = strrchr(reply->error, '.');
-    const char *name = dot != NULL ? dot + 1 : reply->error;
-    const json_t *p = reply->parameters;
-    if (strcmp(name, "NoSuchService") == 0) {
-        (void)fprintf(stderr, "tradestackctl: there is no service \"%s\"; known:\n",
-                      ts_json_str_or(p, "service", ""));
-        print_list(json_object_get(p, "known"), "  ");
-    } else if (strcmp(name, "NotAllowed") == 0) {
-        (void)fprintf(stderr,
-                      "tradestackctl: %s: you need the %s right\n  run it as root, or join the "
-                      "group named by [control] %s_group\n",
-                      what, ts_json_str_or(p, "need", ""), ts_json_str_or(p, "need", ""));
-    } else if (strcmp(name, "Refused") == 0) {
-        (void)fprintf(stderr, "tradestackctl: refused: %s\n  next: %s\n",
-                      ts_json_str_or(p, "reason", ""), ts_json_str_or(p, "cure", ""));
-    } else if (strcmp(name, "BadConfig") == 0) {
-        (void)fprintf(stderr,
-                      "tradestackctl: the configuration has errors; nothing was changed:\n");
-        print_list(json_object_get(p, "errors"), "  ");
-    } else if (strcmp(name, "TimedOut") == 0) {
-        (void)fprintf(stderr,
-                      "tradestackctl: %s: not there in time: %s\n  the daemon goes on with it: "
-                      "tradestackctl watch\n",
-                      what, ts_json_str_or(p, "detail", ""));
-        return CTL_NOT_READY;
-    } else {
-        (void)fprintf(stderr, "tradestackctl: %s: %s\n", what,
-                      ts_json_str_or(p, "reason", reply->error));
-    }
-    return CTL_FAILED;
-}
-
-struct ts_control_client *ctl_connect(struct ctl *ctl)
-{
-    struct ts_error err;
-    struct ts_control_client *c = ts_control_connect(ctl->socket, ANSWER_MS, &err);
-    if (c == NULL) {
-        (void)ctl_print_error(ctl, &err);
-    }
-    return c;
-}
-
-json_t *ctl_call(struct ctl *ctl, const char *method, json_t *take_parameters, int *ret_exit)
-{
-    struct ts_error err;
-    struct ts_varlink_reply reply;
-    TS_CLEANUP(ts_json_drop) json_t *parameters = take_parameters;
-    struct ts_control_client *c = ctl_connect(ctl);
-    *ret_exit = CTL_NO_DAEMON;
-    if (c == NULL) {
-        return NULL;
-    }
-    bool ok = ts_control_call(c, method, parameters, false, &err) &&
-              ts_control_next(c, ctl->timeout_ms > 0 ? ctl->timeout_ms : ANSWER_MS, &reply, &err);
-    ts_control_close(c);
-    if (!ok) {
-        *ret_exit = ctl_print_error(ctl, &err);
-        return NULL;
-    }
-    if (reply.error[0] != '\0') {
-        *ret_exit = ctl_print_reply_error(&reply, method);
-        json_decref(reply.parameters);
-        return NULL;
-    }
-    *ret_exit = CTL_OK;
-    return reply.parameters;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    ctl_put(ctl, stdout, TONE_GOOD, "\u2713 ");
+    ctl_put(ctl, stdout, TONE_PLAIN, "%s", text);
+    (void)putchar('\n');
 }
 
 static int run_status(struct ctl *ctl)
@@ -115,7 +36,7 @@ static int run_status(struct ctl *ctl)
     if (ctl->json) {
         ctl_print_json(status);
     } else {
-        ctl_show_status(ctl, status);
+        ctl_show_status(ctl, stdout, status);
     }
     return strcmp(ts_json_str_or(status, "state", ""), "ready") == 0 ? CTL_OK : CTL_NOT_READY;
 }
@@ -127,8 +48,7 @@ static int service_call(struct ctl *ctl, const char *method, const char *done)
     TS_CLEANUP(ts_json_drop)
     json_t *reply = ctl_call(ctl, method, json_pack("{s:s}", "service", ctl->argv[0]), &code);
     if (reply != NULL) {
-        ctl_put(ctl, stdout, TONE_GOOD, "\u2713 ");
-        (void)printf("%s %s\n", ctl->argv[0], done);
+        print_done(ctl, reply, "%s %s", ctl->argv[0], done);
     }
     return code;
 }
@@ -148,14 +68,21 @@ static int run_reset(struct ctl *ctl)
     return service_call(ctl, "Reset", "may try again: failures forgotten");
 }
 
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static int run_release(struct ctl *ctl)
 {
     int code;
     TS_CLEANUP(ts_json_drop) json_t *reply = ctl_call(ctl, "Release", NULL, &code);
     if (reply != NULL) {
-        (void)printf("%zu services released: the engine's restart policies are theirs again.\n"
-                     "To supervise them again: tradestackctl up\n",
-                     json_array_size(json_object_get(reply, "services")));
+        size_t n = json_array_size(json_object_get(reply, "services"));
+        print_done(ctl, reply,
+                   "%zu service%s released: the engine's restart policies are theirs again; to "
+                   "supervise them again: tradestackctl up",
+                   n, plural(n));
     }
     return code;
 }
@@ -163,18 +90,22 @@ static int run_release(struct ctl *ctl)
 static int run_reload(struct ctl *ctl)
 {
     int code;
+    size_t i;
+    json_t *v;
     TS_CLEANUP(ts_json_drop) json_t *reply = ctl_call(ctl, "Reload", NULL, &code);
+    const json_t *changed = json_object_get(reply, "changed");
+    size_t n = json_array_size(changed);
     if (reply == NULL) {
         return code;
     }
-    const json_t *changed = json_object_get(reply, "changed");
-    ctl_put(ctl, stdout, TONE_GOOD, "\u2713 ");
-    (void)printf("reloaded, %zu changes\n", json_array_size(changed));
-    size_t i;
-    json_t *v;
+    print_done(ctl, reply, "reloaded, %zu change%s", n, plural(n));
     json_array_foreach(changed, i, v)
     {
-        (void)printf("  %s\n", json_string_value(v));
+        if (!ctl->json) {
+            ctl_put(ctl, stdout, TONE_PLAIN, "  %s",
+                    json_is_string(v) ? json_string_value(v) : "?");
+            (void)putchar('\n');
+        }
     }
     return code;
 }
@@ -183,16 +114,17 @@ static int run_alert(struct ctl *ctl)
 {
     int code;
     if (strcmp(ctl->argv[0], "test") != 0) {
-        (void)fprintf(stderr, "tradestackctl: alert: want \"test\"\n");
+        ctl_error("alert: want \"test\", not \"%s\"", ctl->argv[0]);
         return CTL_USAGE;
     }
-    json_t *parameters = ctl->channel != NULL ? json_pack("{s:s}", "channel", ctl->channel) : NULL;
-    TS_CLEANUP(ts_json_drop) json_t *reply = ctl_call(ctl, "AlertTest", parameters, &code);
+    TS_CLEANUP(ts_json_drop)
+    json_t *reply = ctl_call(ctl, "AlertTest", json_pack("{s:s*}", "channel", ctl->channel), &code);
     if (reply != NULL) {
-        ctl_put(ctl, stdout, TONE_GOOD, "\u2713 ");
-        (void)printf("test alert queued for %lld channel(s); `tradestackctl status` shows whether "
-                     "it went out\n",
-                     (long long)ts_json_i64_or(reply, "queued", 0));
+        size_t n = (size_t)ts_json_i64_or(reply, "queued", 0);
+        print_done(ctl, reply,
+                   "test alert queued for %zu channel%s; tradestackctl status shows whether it "
+                   "went out",
+                   n, plural(n));
     }
     return code;
 }
@@ -200,51 +132,34 @@ static int run_alert(struct ctl *ctl)
 static int run_version(struct ctl *ctl)
 {
     int code;
-    struct ts_error err;
-    (void)printf("tradestackctl " TS_VERSION "\n");
-    struct ts_control_client *c = ts_control_connect(ctl->socket, ANSWER_MS, &err);
-    if (c == NULL) {
-        (void)printf("tradestackd   does not answer on %s\n", ctl->socket);
-        return CTL_NO_DAEMON;
+    if (!ctl->json) {
+        (void)printf("tradestackctl " TS_VERSION "\n");
+        (void)fflush(stdout);
     }
-    ts_control_close(c);
     TS_CLEANUP(ts_json_drop) json_t *reply = ctl_call(ctl, "Ping", NULL, &code);
-    if (reply != NULL) {
-        (void)printf("tradestackd   %s (pid %lld)\n", ts_json_str_or(reply, "version", "?"),
-                     (long long)ts_json_i64_or(reply, "pid", 0));
+    if (reply != NULL && ctl->json) {
+        (void)json_object_set_new(reply, "tradestackctl", json_string(TS_VERSION));
+        ctl_print_json(reply);
+    } else if (reply != NULL) {
+        ctl_put(ctl, stdout, TONE_PLAIN, "tradestackd   %s (pid %lld, mode %s)",
+                ts_json_str_or(reply, "version", "?"), (long long)ts_json_i64_or(reply, "pid", 0),
+                ts_json_str_or(reply, "mode", "?"));
+        (void)putchar('\n');
     }
     return code;
 }
 
-/* The daemon knows its configuration best: it checks, and its words are shown. It lies beside this
- * program (packages: in the folder of system programs), or in the build's folder. */
+/* The daemon knows its configuration best: it checks, and its words are shown. */
 static int run_check(struct ctl *ctl)
 {
-    static const char *const places[] = {"tradestackd", "../sbin/tradestackd",
-                                         "../daemon/tradestackd"};
-    char self[512];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash = NULL;
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
+    struct ts_error err;
+    bool correct = false;
+    if (!ctl_daemon_check(ctl->config, &correct, &err)) {
+        ctl_error("check: %s", err.msg);
+        ctl_hint("tradestackd, which checks, is looked for beside this program and in PATH");
+        return CTL_FAILED;
     }
-    if (slash != NULL) {
-        slash[1] = '\0';
-    }
-    for (size_t i = 0; slash != NULL && i < TS_ARRAY_LEN(places); i++) {
-        char path[600];
-        (void)snprintf(path, sizeof(path), "%s%s", self, places[i]);
-        if (access(path, X_OK) == 0) {
-            (void)execl(path, "tradestackd", "--check", ctl->config != NULL ? "--config" : NULL,
-                        ctl->config, (char *)NULL);
-        }
-    }
-    (void)execlp("tradestackd", "tradestackd", "--check", ctl->config != NULL ? "--config" : NULL,
-                 ctl->config, (char *)NULL);
-    (void)fprintf(stderr, "tradestackctl: tradestackd, which checks the configuration, was not "
-                          "found beside this program or in PATH\n");
-    return CTL_FAILED;
+    return correct ? CTL_OK : CTL_FAILED;
 }
 
 /* options: f file, e env-file, p project, w wait, n no-wait, F follow, T tail, s since, c config,

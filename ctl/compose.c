@@ -2,26 +2,20 @@
  * `up`: the real Compose makes the containers (and nothing more: --no-start), the daemon runs them.
  * The daemon itself never starts a program.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "base/parse.h"
+#include "child.h"
 #include "ctl.h"
 
-#define ARGS_MAX   24
-#define OUTPUT_MAX (64 * 1024)
+#define ARGS_MAX    24
+#define COMPOSE_MS  (30 * 60 * 1000) /* pulling images takes its time */
+#define SHOWN_LINES 40
+#define SHOWN_BYTES 500
 
-static int64_t now_ms(void)
-{
-    const struct ts_clock *clock = ts_clock_real();
-    return clock->mono(clock->ctx).ms;
-}
-
-/* docker compose [-p P] -f F [--env-file E] up --no-start … */
+/* docker compose --file F [--env-file E] --project-name P up --no-start … */
 static void build_args(const struct ctl *ctl, const char *project, const char **args)
 {
     size_t n = 0;
@@ -41,69 +35,98 @@ static void build_args(const struct ctl *ctl, const char *project, const char **
     args[n] = NULL;
 }
 
-static void run_child(const char *engine, const char *const *args, int out)
+/* The last lines of what it printed. */
+static void show_output(const struct ts_buf *output)
 {
-    if (engine[0] != '\0') {
-        /* NOLINTBEGIN(concurrency-mt-unsafe): a child of one thread */
-        (void)setenv("DOCKER_HOST", engine, 1);
+    const char *text = ts_buf_text(output);
+    const char *from = text + output->len;
+    for (int lines = 0; from > text && lines <= SHOWN_LINES; from--) {
+        lines += from[-1] == '\n';
+        if (lines > SHOWN_LINES) {
+            break;
+        }
+    }
+    while (*from != '\0') {
+        size_t len = strcspn(from, "\n");
+        char line[SHOWN_BYTES];
+        (void)snprintf(line, sizeof(line), "%.*s", (int)len, from);
+        ctl_hint("  %s", line);
+        from += len;
+        from += *from == '\n';
+    }
+}
+
+static void tick(void *ctx)
+{
+    ctl_progress_tick(ctx);
+}
+
+/* Points docker at the daemon's engine, wherever the user's own context points. */
+static void use_engine(const char *address)
+{
+    if (address[0] != '\0') {
+        /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
+        (void)setenv("DOCKER_HOST", address, 1);
         (void)unsetenv("DOCKER_CONTEXT");
         /* NOLINTEND(concurrency-mt-unsafe) */
     }
-    (void)dup2(out, STDOUT_FILENO);
-    (void)dup2(out, STDERR_FILENO);
-    (void)close(out);
-    char *copy[ARGS_MAX];
-    size_t n = 0;
-    for (; args[n] != NULL && n + 1 < ARGS_MAX; n++) {
-        copy[n] = strdup(args[n]);
-    }
-    copy[n] = NULL;
-    (void)execvp(copy[0], copy);
-    (void)dprintf(STDERR_FILENO, "cannot run %s: is the docker command installed?\n", copy[0]);
-    _exit(127);
 }
 
-/* Runs Compose with its output kept. Returns its exit status, or -1. */
-static int run_compose(const char *engine, const char *const *args, struct ts_buf *output)
+static int explain_compose(const struct ctl *ctl, bool ran, int status, const struct ts_error *err)
 {
-    int ends[2];
-    if (pipe(ends) != 0) {
-        return -1;
+    if (ran) {
+        ctl_error("docker compose could not create the containers (exit status %d):", status);
+        return CTL_FAILED;
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)close(ends[0]);
-        run_child(engine, args, ends[1]);
+    ctl_error("docker compose could not create the containers: %s", err->msg);
+    if (err->code == TS_E_NOT_FOUND) {
+        ctl_hint("install the docker command and its Compose plug-in, or create the containers "
+                 "elsewhere and run tradestackctl up without --file");
+    } else if (err->code == TS_E_TIMEOUT) {
+        ctl_hint("give it longer (--timeout), or pull first: docker compose --file %s pull",
+                 ctl->file);
+    } else if (err->code == TS_E_CANCELLED) {
+        ctl_hint("nothing was started; run the same command again to go on");
     }
-    (void)close(ends[1]);
-    char chunk[4096];
-    ssize_t n;
-    while (pid > 0 &&
-           ((n = read(ends[0], chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))) {
-        if (n > 0 && output->len + (size_t)n < OUTPUT_MAX) {
-            (void)ts_buf_add(output, chunk, (size_t)n);
-        }
-    }
-    (void)close(ends[0]);
+    return CTL_FAILED;
+}
+
+static int run_compose(struct ctl *ctl, const char *project, const char *engine)
+{
+    const char *args[ARGS_MAX];
+    struct ctl_progress progress = ctl_progress_init(ctl);
+    const struct ctl_child child = {args, ctl->timeout_ms > 0 ? ctl->timeout_ms : COMPOSE_MS, tick,
+                                    &progress};
+    struct ctl_step step = {.service = "compose", .step = "creating"};
+    struct ts_buf output = ts_buf_init(CTL_CHILD_OUTPUT_MAX);
+    struct ts_error err;
     int status = -1;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    ts_mono began = ctl_now();
+    build_args(ctl, project, args);
+    use_engine(engine);
+    ctl_catch_interrupt();
+    ts_copy_cut(step.detail, sizeof(step.detail), ctl->file);
+    if (ctl->live && !ctl->json) {
+        ctl_progress_step(&progress, &step);
     }
-    return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void show_output(const struct ctl *ctl, const struct ts_buf *output)
-{
-    const char *line = ts_buf_text(output);
-    while (*line != '\0') {
-        size_t len = strcspn(line, "\n");
-        char text[512];
-        (void)snprintf(text, sizeof(text), "%.*s", (int)len, line);
-        (void)fputs("      ", stderr);
-        ctl_put(ctl, stderr, TONE_PLAIN, text);
-        (void)fputc('\n', stderr);
-        line += len;
-        line += *line == '\n';
+    bool ran = ctl_child_run(&child, &output, &status, &err);
+    bool ok = ran && status == 0;
+    step = (struct ctl_step){.service = "compose",
+                             .step = "created",
+                             .took_ms = ts_mono_diff(began, ctl_now()),
+                             .done = true,
+                             .ok = true};
+    ts_copy_cut(step.detail, sizeof(step.detail), ctl->file);
+    if (ok && !ctl->json) {
+        ctl_progress_step(&progress, &step);
     }
+    ctl_progress_end(&progress);
+    int code = ok ? CTL_OK : explain_compose(ctl, ran, status, &err);
+    if (!ok) {
+        show_output(&output);
+    }
+    ts_buf_done(&output);
+    return code;
 }
 
 static int create_containers(struct ctl *ctl)
@@ -115,43 +138,18 @@ static int create_containers(struct ctl *ctl)
     }
     const char *project = ts_json_str_or(status, "project", "");
     if (ctl->project != NULL && strcmp(ctl->project, project) != 0) {
-        (void)fprintf(stderr,
-                      "tradestackctl: the daemon supervises project \"%s\", not \"%s\"\n"
-                      "  set [daemon] project in tradestackd.conf and restart it, or leave "
-                      "--project out\n",
-                      project, ctl->project);
+        ctl_error("the daemon supervises project \"%s\", not \"%s\"", project, ctl->project);
+        ctl_hint("set [daemon] project in tradestackd.conf and restart it, or leave --project out");
         return CTL_USAGE;
     }
-    const char *args[ARGS_MAX];
-    struct ts_buf output = ts_buf_init(OUTPUT_MAX);
-    char span[TS_SPAN_TEXT];
-    int64_t began = now_ms();
-    build_args(ctl, project, args);
-    int result = run_compose(ts_json_str_or(status, "engine.address", ""), args, &output);
-    ts_span_format(now_ms() - began, span);
-    if (result == 0) {
-        if (!ctl->json) {
-            ctl_put(ctl, stdout, TONE_GOOD, "  \u2713 ");
-            (void)printf("%-16s %-10s %9s  from %s\n", "compose", "created", span, ctl->file);
-            (void)fflush(stdout);
-        }
-    } else {
-        (void)fprintf(stderr,
-                      "tradestackctl: docker compose could not create the containers (exit "
-                      "status %d, after %s):\n",
-                      result, span);
-        show_output(ctl, &output);
-        code = CTL_FAILED;
-    }
-    ts_buf_done(&output);
-    return code;
+    return run_compose(ctl, project, ts_json_str_or(status, "engine.address", ""));
 }
 
 int ctl_run_up(struct ctl *ctl)
 {
     int code = CTL_OK;
     if (ctl->file == NULL && (ctl->env_file != NULL || ctl->project != NULL)) {
-        (void)fprintf(stderr, "tradestackctl: --env-file and --project go with --file\n");
+        ctl_error("up: --env-file and --project go with --file");
         return CTL_USAGE;
     }
     if (ctl->file != NULL) {
@@ -165,9 +163,9 @@ int ctl_run_up(struct ctl *ctl)
         return code;
     }
     if (json_array_size(json_object_get(scanned, "services")) == 0) {
-        (void)fprintf(stderr, "tradestackctl: the project has no containers\n"
-                              "  create them: tradestackctl up --file docker-compose.yml\n");
+        ctl_error("the project has no containers");
+        ctl_hint("create them: tradestackctl up --file docker-compose.yml");
         return CTL_FAILED;
     }
-    return ctl_operate(ctl, "Start", NULL, ctl->wait || !ctl->no_wait);
+    return ctl_operate(ctl, "Start", NULL);
 }

@@ -81,7 +81,7 @@ static void print_usage(void)
         }
     }
     (void)printf("\nExit status: 0 done, and for status: all ready; 1 failed; 2 wrong usage;\n"
-                 "3 not all ready (yet); 4 the daemon cannot be reached.\n");
+                 "3 not all ready (yet); 4 the daemon cannot be reached or does not answer.\n");
 }
 
 static void print_command_help(const struct ctl_command *command)
@@ -97,7 +97,7 @@ static void print_command_help(const struct ctl_command *command)
 
 static bool bad_value(const char *option, const char *value, const char *want)
 {
-    (void)fprintf(stderr, "tradestackctl: --%s \"%s\": want %s\n", option, value, want);
+    ctl_error("--%s \"%s\": want %s", option, value, want);
     return false;
 }
 
@@ -113,7 +113,7 @@ static bool take_option(struct ctl *ctl, int code, const char *value)
     case OPT_FILE: ctl->file = value; return true;
     case OPT_ENV_FILE: ctl->env_file = value; return true;
     case OPT_PROJECT: ctl->project = value; return true;
-    case OPT_WAIT: ctl->wait = true; return true;
+    case OPT_WAIT: ctl->no_wait = false; return true;
     case OPT_NO_WAIT: ctl->no_wait = true; return true;
     case OPT_FOLLOW: ctl->follow = true; return true;
     case OPT_TAIL:
@@ -152,6 +152,22 @@ static void make_long_options(struct option *out)
     out[i] = (struct option){.name = NULL};
 }
 
+/* Does the command take what was given? -1: it does; else the exit status. */
+static int check_given(const struct ctl_command *command, const bool *given)
+{
+    for (size_t i = 0; command != NULL && i < TS_ARRAY_LEN(rows); i++) {
+        if (given[i] && rows[i].letter != 0 && strchr(command->options, rows[i].letter) == NULL) {
+            ctl_error("%s takes no --%s; see tradestackctl %s --help", command->name, rows[i].name,
+                      command->name);
+            if (rows[i].code == OPT_FOLLOW && strchr(command->options, 'f') != NULL) {
+                ctl_hint("-f is --follow here; the Compose file goes with --file");
+            }
+            return CTL_USAGE;
+        }
+    }
+    return -1;
+}
+
 /* Options may stand before and after the command. -1: go on; else the exit status. */
 static int parse(struct ctl *ctl, int argc, char **argv, bool *ret_help)
 {
@@ -173,14 +189,7 @@ static int parse(struct ctl *ctl, int argc, char **argv, bool *ret_help)
             given[row - rows] = true;
         }
     }
-    const struct ctl_command *command = optind < argc ? ctl_find(argv[optind]) : NULL;
-    for (size_t i = 0; command != NULL && i < TS_ARRAY_LEN(rows); i++) {
-        if (given[i] && rows[i].letter != 0 && strchr(command->options, rows[i].letter) == NULL) {
-            (void)fprintf(stderr, "tradestackctl: %s takes no --%s\n", command->name, rows[i].name);
-            return CTL_USAGE;
-        }
-    }
-    return -1;
+    return optind < argc ? check_given(ctl_find(argv[optind]), given) : -1;
 }
 
 static int run(struct ctl *ctl, int argc, char **argv, bool help)
@@ -191,9 +200,7 @@ static int run(struct ctl *ctl, int argc, char **argv, bool help)
     }
     const struct ctl_command *command = ctl_find(argv[optind]);
     if (command == NULL) {
-        (void)fprintf(stderr,
-                      "tradestackctl: there is no command \"%s\"; see tradestackctl --help\n",
-                      argv[optind]);
+        ctl_error("there is no command \"%s\"; see tradestackctl --help", argv[optind]);
         return CTL_USAGE;
     }
     if (help) {
@@ -203,8 +210,7 @@ static int run(struct ctl *ctl, int argc, char **argv, bool help)
     ctl->argc = argc - optind - 1;
     ctl->argv = argv + optind + 1;
     if (ctl->argc < command->args_min || ctl->argc > command->args_max) {
-        (void)fprintf(stderr, "tradestackctl: usage: tradestackctl %s %s\n", command->name,
-                      command->args);
+        ctl_error("usage: tradestackctl %s %s", command->name, command->args);
         return CTL_USAGE;
     }
     return command->run(ctl);
@@ -215,9 +221,12 @@ int main(int argc, char **argv)
     /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
     const char *socket = getenv("TRADESTACK_SOCKET");
     const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
     /* NOLINTEND(concurrency-mt-unsafe) */
+    bool is_terminal = isatty(STDOUT_FILENO) != 0 && (term == NULL || strcmp(term, "dumb") != 0);
     struct ctl ctl = {.socket = socket != NULL && socket[0] != '\0' ? socket : DEFAULT_SOCKET,
-                      .color = isatty(STDOUT_FILENO) != 0 && (no_color == NULL || !*no_color),
+                      .color = is_terminal && (no_color == NULL || !*no_color),
+                      .live = is_terminal,
                       .tail = -1};
     bool help = false;
     int code = parse(&ctl, argc, argv, &help);

@@ -16,8 +16,10 @@ _tradestackctl() {
         ;;
     start | stop | restart | hold | unhold | reset | logs)
         local names
+        # The services come last; their probes' names lie deeper. Nothing but plain names: compgen
+        # expands the words.
         names=$(tradestackctl --timeout 1s status --json 2>/dev/null |
-            sed -n 's/^ *"name": "\([A-Za-z0-9_.-]*\)",*$/\1/p')
+            sed -n '/^  "services"/,$ s/^      "name": "\([A-Za-z0-9_.-]*\)",*$/\1/p')
         mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur")
         return
         ;;

@@ -16,23 +16,32 @@ def run(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def options_of(text):
+    return set(re.findall(r"^  --([a-z-]+)", text, re.M))
+
+
 def check_ctl(ctl):
     page = (ROOT / "docs/tradestackctl.1").read_text(encoding="utf-8")
     text = run(ctl, "--help")
     commands = re.findall(r"^  ([a-z]+)[ A-Za-z\[\]]*  ", text.split("Options:")[0], re.M)
-    options = set(re.findall(r"--([a-z-]+)", text))
+    common = options_of(text)
+    everything = set(common)
+    documented = dict(re.findall(r"^\.It Cm ([a-z]+)(.*)$", page, re.M))
+    described = set(re.findall(r"Fl Fl ([a-z-]+)", page.split(".Ss Options")[1]))
     for command in commands:
-        options |= set(re.findall(r"--([a-z-]+)", run(ctl, command, "--help")))
-        if not re.search(rf"^\.It Cm {command}\b", page, re.M):
+        own = options_of(run(ctl, command, "--help")) - common
+        said = set(re.findall(r"Fl Fl ([a-z-]+)", documented.get(command, "")))
+        if command not in documented:
             yield f"tradestackctl.1 lacks the command {command}"
-    for option in sorted(options):
-        if not re.search(rf"Fl Fl {option}\b", page):
-            yield f"tradestackctl.1 lacks the option --{option}"
-    for command in re.findall(r"^\.It Cm ([a-z]+)", page, re.M):
-        if command not in commands:
-            yield f"tradestackctl.1 documents {command}, which tradestackctl does not know"
+        for option in sorted(own ^ said):
+            yield f"tradestackctl.1 and --help differ about {command} --{option}"
+        everything |= own
+    for option in sorted(everything ^ described):
+        yield f"the options of tradestackctl.1 and of --help differ about --{option}"
+    for command in documented.keys() - set(commands):
+        yield f"tradestackctl.1 documents {command}, which tradestackctl does not know"
     completion = (ROOT / "ctl/tradestackctl.bash").read_text(encoding="utf-8")
-    for word in [*commands, *("--" + option for option in options)]:
+    for word in [*commands, *("--" + option for option in sorted(everything))]:
         if not re.search(rf"(?<![a-z-]){re.escape(word)}(?![a-z-])", completion):
             yield f"tradestackctl.bash does not complete {word}"
 

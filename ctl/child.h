@@ -1,0 +1,29 @@
+/* Other programs run by tradestackctl. */
+#ifndef TS_CTL_CHILD_H
+#define TS_CTL_CHILD_H
+
+#include "base/buf.h"
+#include "ctl.h"
+
+#define CTL_CHILD_OUTPUT_MAX (64 * 1024) /* bytes kept, the last ones */
+
+struct ctl_child {
+    const char *const *args; /* NULL ends them; args[0] is looked for in PATH */
+    int64_t timeout_ms;      /* then it is asked to end, and ended a little later */
+    void (*tick)(void *ctx); /* about ten times a second */
+    void *ctx;
+};
+
+/*
+ * Runs it with an empty standard input and keeps what it prints, both outputs. True: it ended by
+ * itself, *ret_status says how (as a shell says it). False: TS_E_NOT_FOUND, TS_E_SYSTEM,
+ * TS_E_TIMEOUT, TS_E_CANCELLED (see ctl_catch_interrupt()); what was printed until then is kept.
+ */
+bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
+                   struct ts_error *err) TS_MUST_CHECK;
+
+/* Has the daemon's program check a configuration file (NULL: its default); it prints what it
+ * finds. False: it could not be run. */
+bool ctl_daemon_check(const char *config, bool *ret_correct, struct ts_error *err) TS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,166 @@
+/* Other programs: docker compose, and the daemon that checks a configuration. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+
+#define GRACE_MS  5000 /* between asking a program to end and ending it */
+#define SLICE_MS  100
+#define CHUNK     4096
+#define SELF_SIZE 512
+
+/* The parameter type of posix_spawn() predates const; it does not write. */
+static char **as_argv(const char *const *args)
+{
+    union {
+        const char *const *from;
+        char **to;
+    } u = {.from = args};
+    return u.to;
+}
+
+static bool spawn(const char *const *args, const posix_spawn_file_actions_t *actions,
+                  pid_t *ret_pid, struct ts_error *err)
+{
+    int errnum = posix_spawnp(ret_pid, args[0], actions, NULL, as_argv(args), environ);
+    if (errnum == ENOENT) {
+        return ts_error_set_detail(err, TS_E_NOT_FOUND, errnum, "%s is not installed", args[0]);
+    }
+    return errnum == 0 || ts_error_errno(err, errnum, "run %s", args[0]);
+}
+
+/* Standard input empty (a question nobody sees must not be waited for), output into the pipe. */
+static bool spawn_captured(const char *const *args, int out, pid_t *ret_pid, struct ts_error *err)
+{
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0) {
+        return ts_error_nomem(err);
+    }
+    (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    (void)posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    bool ok = spawn(args, &actions, ret_pid, err);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return ok;
+}
+
+/* Keeps the end: that is where a program says why it failed. */
+static void keep(struct ts_buf *tail, const char *bytes, size_t n)
+{
+    if (tail->len + n > CTL_CHILD_OUTPUT_MAX) {
+        ts_buf_consume(tail, tail->len + n - CTL_CHILD_OUTPUT_MAX);
+    }
+    (void)ts_buf_add(tail, bytes, n);
+}
+
+/* Reads for a moment. False: the output has ended. */
+static bool read_some(int fd, struct ts_buf *tail)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char chunk[CHUNK];
+    if (poll(&p, 1, SLICE_MS) <= 0) {
+        return true;
+    }
+    ssize_t n = read(fd, chunk, sizeof(chunk));
+    if (n > 0) {
+        keep(tail, chunk, (size_t)n);
+    }
+    return n > 0 || (n < 0 && errno == EINTR);
+}
+
+static bool has_ended(pid_t pid, int *status)
+{
+    return waitpid(pid, status, WNOHANG) != 0;
+}
+
+/* Follows the child to its end, which it is helped to when the time is over. */
+static bool follow(pid_t pid, int fd, const struct ctl_child *child, struct ts_buf *tail,
+                   int *status, struct ts_error *err)
+{
+    ts_mono deadline = ts_mono_add(ctl_now(), child->timeout_ms);
+    bool reading = true;
+    bool asked = false;
+    bool ok = true;
+    while (reading || !has_ended(pid, status)) {
+        if (reading) {
+            reading = read_some(fd, tail);
+        } else {
+            (void)poll(NULL, 0, SLICE_MS);
+        }
+        child->tick(child->ctx);
+        bool late = ts_mono_reached(deadline, ctl_now());
+        if (asked && late) {
+            (void)kill(pid, SIGKILL);
+            reading = false; /* a grandchild may hold the pipe open */
+        } else if (!asked && (late || ctl_interrupted())) {
+            ok = late ? ts_error_set(err, TS_E_TIMEOUT, "%s did not end in time", child->args[0])
+                      : ts_error_set(err, TS_E_CANCELLED, "interrupted");
+            (void)kill(pid, SIGTERM);
+            asked = true;
+            deadline = ts_mono_add(ctl_now(), GRACE_MS);
+        }
+    }
+    return ok;
+}
+
+bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
+                   struct ts_error *err)
+{
+    int ends[2];
+    pid_t pid = -1;
+    int status = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return ts_error_errno(err, errno, "make a pipe");
+    }
+    bool ok = spawn_captured(child->args, ends[1], &pid, err);
+    (void)close(ends[1]);
+    ok = ok && follow(pid, ends[0], child, tail, &status, err);
+    (void)close(ends[0]);
+    if (ok) {
+        *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    return ok;
+}
+
+/* The daemon beside this program (packages: in the folder of system programs; the build: in the
+ * next folder), else the one in PATH. */
+static void find_daemon(char *out, size_t size)
+{
+    static const char *const places[] = {"tradestackd", "../sbin/tradestackd",
+                                         "../daemon/tradestackd"};
+    char self[SELF_SIZE];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    for (size_t i = 0; slash != NULL && i < TS_ARRAY_LEN(places); i++) {
+        slash[1] = '\0';
+        (void)snprintf(out, size, "%s%s", self, places[i]);
+        if (access(out, X_OK) == 0) {
+            return;
+        }
+    }
+    (void)snprintf(out, size, "tradestackd");
+}
+
+bool ctl_daemon_check(const char *config, bool *ret_correct, struct ts_error *err)
+{
+    char path[SELF_SIZE + 32];
+    find_daemon(path, sizeof(path));
+    const char *const args[] = {path, "--check", config != NULL ? "--config" : NULL, config, NULL};
+    pid_t pid;
+    int status = -1;
+    if (!spawn(args, NULL, &pid, err)) {
+        return false;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    *ret_correct = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return true;
+}
