@@ -1,4 +1,4 @@
-/* Listeners, sessions and their answers. */
+/* Listeners and sessions: how they begin, what they are sent and when, how they end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,37 +10,11 @@
 #include <event2/listener.h>
 
 #include "base/parse.h"
-#include "gwsim.h"
+#include "client.h"
 
 #define SLOW_MS        500
 #define SPLIT_MS       1
 #define CLOSE_AFTER_MS 100
-#define TICK_MS        250
-#define SUBSCRIBED_MAX 32
-
-struct sim_client {
-    struct sim_client *next;
-    struct sim *sim;
-    struct bufferevent *bev;
-    struct event *later; /* slow and split answers */
-    struct evbuffer *held_back;
-    struct ts_ib_reader reader;
-    struct ts_buf hello;
-    bool greeted;
-    bool started;
-    bool closing; /* has been told why; closed when that has been sent */
-    int32_t version;
-    int32_t client_id;
-    int64_t subscribed[SUBSCRIBED_MAX];
-    size_t subscribed_count;
-};
-
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void free_client(struct sim_client *c)
 {
@@ -81,24 +55,38 @@ static bool is_silent(const struct sim *sim)
     return sim->mode == MODE_SILENT || sim->mode == MODE_HANG;
 }
 
+static void drop_held_back(struct sim_client *c)
+{
+    (void)evbuffer_drain(c->held_back, evbuffer_get_length(c->held_back));
+}
+
+static bool is_too_slow(const struct sim_client *c)
+{
+    size_t waits =
+        evbuffer_get_length(c->held_back) + evbuffer_get_length(bufferevent_get_output(c->bev));
+    return waits > SIM_OUTPUT_MAX;
+}
+
 /* Sends as the mode has it: at once, late, or a byte at a time. False: the client is gone. */
 static bool send_out(struct sim_client *c, struct ts_buf *out)
 {
-    size_t len = out->len;
+    const enum sim_mode mode = c->sim->mode;
     bool ok = !out->failed;
     if (is_silent(c->sim)) {
-        len = 0;
-    }
-    if (ok && len > 0 && (c->sim->mode == MODE_SLOW || c->sim->mode == MODE_SPLIT)) {
-        (void)evbuffer_add(c->held_back, out->data, len);
+        drop_held_back(c);
+    } else if (ok && out->len > 0 && (mode == MODE_SLOW || mode == MODE_SPLIT)) {
+        (void)evbuffer_add(c->held_back, out->data, out->len);
         if (evtimer_pending(c->later, NULL) == 0) {
-            sim_arm(c->later, c->sim->mode == MODE_SLOW ? SLOW_MS : SPLIT_MS);
+            sim_arm(c->later, mode == MODE_SLOW ? SLOW_MS : SPLIT_MS);
         }
-    } else if (ok && len > 0) {
-        (void)bufferevent_write(c->bev, out->data, len);
+    } else if (ok && out->len > 0) {
+        /* What an earlier mode still holds back comes first. */
+        (void)bufferevent_write_buffer(c->bev, c->held_back);
+        (void)bufferevent_write(c->bev, out->data, out->len);
     }
     ts_buf_done(out);
-    if (!ok || evbuffer_get_length(bufferevent_get_output(c->bev)) > SIM_OUTPUT_MAX) {
+    if (!ok || is_too_slow(c)) {
+        sim_say("gwsim: client %d takes too little of what it asks for; dropped", c->client_id);
         free_client(c);
         return false;
     }
@@ -114,194 +102,13 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
         free_client(c);
         return;
     }
+    if (is_silent(c->sim)) {
+        drop_held_back(c);
+    }
     size_t n = c->sim->mode == MODE_SPLIT ? 1 : evbuffer_get_length(c->held_back);
     (void)evbuffer_remove_buffer(c->held_back, bufferevent_get_output(c->bev), n);
     if (evbuffer_get_length(c->held_back) > 0) {
         sim_arm(c->later, SPLIT_MS);
-    }
-}
-
-/* --- answers */
-
-static void add_accounts(struct sim_client *c, struct ts_buf *out)
-{
-    const struct sim *sim = c->sim;
-    const char *list = sim->mode == MODE_EMPTY_ACCOUNTS ? ""
-                       : sim->mode == MODE_LIVE         ? sim->live_account
-                                                        : sim->accounts;
-    size_t begin = ts_ib_begin(out);
-    ts_ib_add_int(out, TS_IB_S_ACCOUNTS);
-    ts_ib_add_int(out, 1);
-    ts_ib_add(out, list);
-    ts_ib_end(out, begin);
-}
-
-static void add_numbers(struct ts_buf *out, const int64_t *numbers, size_t count)
-{
-    size_t begin = ts_ib_begin(out);
-    for (size_t i = 0; i < count; i++) {
-        ts_ib_add_int(out, numbers[i]);
-    }
-    ts_ib_end(out, begin);
-}
-#define ADD(out, ...)                                                                              \
-    add_numbers(out, (const int64_t[]){__VA_ARGS__},                                               \
-                sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
-
-/* One frame of text fields. */
-static void add_fields(struct ts_buf *out, const char *const *fields, size_t count)
-{
-    size_t begin = ts_ib_begin(out);
-    for (size_t i = 0; i < count; i++) {
-        ts_ib_add(out, fields[i]);
-    }
-    ts_ib_end(out, begin);
-}
-#define ADD_TEXT(out, ...)                                                                         \
-    add_fields(out, (const char *const[]){__VA_ARGS__},                                            \
-               sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
-
-static void first_account(const struct sim *sim, char *out, size_t size)
-{
-    size_t len = strcspn(sim->accounts, ",");
-    (void)snprintf(out, size, "%.*s", (int)len, sim->accounts);
-}
-
-static void answer_start(struct sim_client *c, const struct ts_ib_fields *m, struct ts_buf *out)
-{
-    static const char *const farms[] = {"Market data farm connection is OK:usfarm",
-                                        "HMDS data farm connection is OK:ushmds",
-                                        "Sec-def data farm connection is OK:secdefil"};
-    static const int64_t farm_codes[] = {2104, 2106, 2158};
-    const struct sim *sim = c->sim;
-    c->client_id = (int32_t)ts_ib_int(m, 2, 0);
-    c->started = true;
-    if (sim->mode == MODE_HELLO_ONLY) {
-        return;
-    }
-    if (sim->mode != MODE_NO_ACCOUNTS) {
-        add_accounts(c, out);
-    }
-    ADD(out, TS_IB_S_NEXT_ID, 1, 1);
-    for (size_t i = 0; i < TS_ARRAY_LEN(farms) && !sim->upstream_down; i++) {
-        ts_ib_add_error(out, c->version, -1, farm_codes[i], farms[i], now_ms());
-    }
-    if (sim->upstream_down) {
-        int64_t code = sim->mode == MODE_UPSTREAM_2110 ? 2110 : 1100;
-        ts_ib_add_error(out, c->version, -1, code,
-                        "Connectivity between IBKR and Trader Workstation has been lost.",
-                        now_ms());
-    }
-}
-
-static bool id_is_taken(const struct sim_client *c, int64_t id)
-{
-    for (const struct sim_client *o = c->sim->clients; o != NULL; o = o->next) {
-        if (o != c && o->started && o->client_id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void answer_summary(struct sim_client *c, const struct ts_ib_fields *m, struct ts_buf *out)
-{
-    static const char *const rows[][3] = {{"NetLiquidation", "1000000.00", "USD"},
-                                          {"TotalCashValue", "1000000.00", "USD"},
-                                          {"AccountType", "INDIVIDUAL", ""}};
-    char account[64];
-    const char *id = ts_ib_text(m, 2);
-    first_account(c->sim, account, sizeof(account));
-    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
-        ADD_TEXT(out, "63", "1", id, account, rows[i][0], rows[i][1], rows[i][2]);
-    }
-    ADD_TEXT(out, "64", "1", id);
-}
-
-static void answer_positions(struct sim_client *c, struct ts_buf *out)
-{
-    char account[64];
-    first_account(c->sim, account, sizeof(account));
-    ADD_TEXT(out, "61", "3", account, "756733", "SPY", "STK", "", "0.0", "", "", "ARCA", "USD",
-             "SPY", "SPY", "0", "0.0");
-    ADD_TEXT(out, "62", "1");
-}
-
-static void add_price(struct sim_client *c, int64_t id, const char *type, double price,
-                      struct ts_buf *out)
-{
-    char id_text[24];
-    char price_text[32];
-    (void)snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
-    (void)snprintf(price_text, sizeof(price_text), "%.2f", price);
-    (void)c;
-    ADD_TEXT(out, "1", "6", id_text, type, price_text, "100", "0");
-}
-
-static void answer_market_data(struct sim_client *c, const struct ts_ib_fields *m,
-                               struct ts_buf *out)
-{
-    int64_t id = ts_ib_int(m, 2, 0);
-    const char *id_text = ts_ib_text(m, 2);
-    ADD_TEXT(out, "81", id_text, "0.01", "9c0001", "3");
-    ADD(out, TS_IB_S_DATA_TYPE, 1, id, 3);
-    add_price(c, id, "66", c->sim->price - 0.01, out); /* delayed bid, ask, last */
-    add_price(c, id, "67", c->sim->price + 0.01, out);
-    add_price(c, id, "68", c->sim->price, out);
-    if (c->subscribed_count < SUBSCRIBED_MAX) {
-        c->subscribed[c->subscribed_count++] = id;
-        if (evtimer_pending(c->sim->tick_timer, NULL) == 0) {
-            sim_arm(c->sim->tick_timer, TICK_MS);
-        }
-    }
-}
-
-static void cancel_market_data(struct sim_client *c, int64_t id)
-{
-    for (size_t i = 0; i < c->subscribed_count; i++) {
-        if (c->subscribed[i] == id) {
-            c->subscribed[i] = c->subscribed[--c->subscribed_count];
-            return;
-        }
-    }
-}
-
-/* What every client asks at connect, answered by an empty list's end. */
-static bool answer_list_end(int64_t id, const struct ts_ib_fields *m, struct ts_buf *out)
-{
-    switch (id) {
-    case 5: ADD_TEXT(out, "53", "1"); return true;                    /* open orders */
-    case 6: ADD_TEXT(out, "54", "1", ts_ib_text(m, 3)); return true;  /* account updates */
-    case 7: ADD_TEXT(out, "55", "1", ts_ib_text(m, 2)); return true;  /* executions */
-    case 76: ADD_TEXT(out, "74", "1", ts_ib_text(m, 2)); return true; /* updates, multi */
-    case 99: ADD_TEXT(out, "102"); return true;                       /* completed orders */
-    default: return false;
-    }
-}
-
-static void answer(struct sim_client *c, const struct ts_ib_fields *m, struct ts_buf *out)
-{
-    int64_t id = ts_ib_int(m, 0, 0);
-    if (c->sim->mode == MODE_HELLO_ONLY || answer_list_end(id, m, out)) {
-        return;
-    }
-    switch (id) {
-    case TS_IB_C_START: answer_start(c, m, out); break;
-    case TS_IB_C_TIME: ADD(out, TS_IB_S_TIME, 1, now_ms() / 1000); break;
-    case TS_IB_C_ACCOUNTS: add_accounts(c, out); break;
-    case TS_IB_C_SUMMARY: answer_summary(c, m, out); break;
-    case TS_IB_C_POSITIONS: answer_positions(c, out); break;
-    case TS_IB_C_MARKET_DATA: answer_market_data(c, m, out); break;
-    case TS_IB_C_CANCEL_MARKET_DATA: cancel_market_data(c, ts_ib_int(m, 2, 0)); break;
-    case 8: ADD(out, TS_IB_S_NEXT_ID, 1, 1); break; /* reqIds */
-    case 3:                                         /* an order: this gateway is read-only */
-        sim_say("gwsim: REFUSED an order request from client %d", c->client_id);
-        ts_ib_add_error(out, c->version, ts_ib_int(m, 1, -1), 321,
-                        "Error validating request: the API interface is currently in Read-Only "
-                        "mode.",
-                        now_ms());
-        break;
-    default: break; /* cancels, data types, log levels: no answer is expected */
     }
 }
 
@@ -312,7 +119,7 @@ static bool reply_hello(struct sim_client *c, int32_t high)
     struct ts_buf out = ts_buf_init(4096);
     struct tm tm;
     char when[48];
-    time_t t = (time_t)(now_ms() / 1000);
+    time_t t = (time_t)(sim_now_ms() / 1000);
     (void)gmtime_r(&t, &tm);
     (void)strftime(when, sizeof(when), "%Y%m%d %H:%M:%S UTC", &tm);
     c->version = high < c->sim->server_version ? high : c->sim->server_version;
@@ -328,6 +135,16 @@ static bool reply_hello(struct sim_client *c, int32_t high)
     }
     }
     return send_out(c, &out);
+}
+
+static bool id_is_taken(const struct sim_client *c, int64_t id)
+{
+    for (const struct sim_client *o = c->sim->clients; o != NULL; o = o->next) {
+        if (o != c && o->started && o->client_id == id) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Collects the hello. False: the client is gone. */
@@ -382,15 +199,17 @@ static bool handle_frame(struct sim_client *c, const char *payload, size_t len)
         ts_ib_add_error(&out, c->version, -1, 326,
                         "Unable to connect as the client id is already in use. Retry with a unique "
                         "client id.",
-                        now_ms());
-        (void)bufferevent_write(c->bev, out.data, out.len);
-        ts_buf_done(&out);
+                        sim_now_ms());
+        if (!send_out(c, &out)) {
+            return false;
+        }
+        (void)bufferevent_write_buffer(c->bev, c->held_back);
         /* Closing with unread bytes would reset the connection and lose the error. */
         c->closing = true;
         sim_arm(c->later, CLOSE_AFTER_MS);
         return false;
     }
-    answer(c, &m, &out);
+    sim_answer(c, &m, &out);
     return send_out(c, &out);
 }
 
@@ -440,15 +259,16 @@ static void on_closed(struct bufferevent *bev, short what, void *arg)
 static struct sim_client *new_client(struct sim *sim, evutil_socket_t fd)
 {
     struct sim_client *c = calloc(1, sizeof(*c));
-    if (c == NULL) {
-        return NULL;
+    struct evbuffer *held_back = evbuffer_new();
+    struct event *later = evtimer_new(sim->base, on_later, c);
+    struct bufferevent *bev = bufferevent_socket_new(sim->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (c == NULL || held_back == NULL || later == NULL || bev == NULL) {
+        (void)fputs("tradestack-gwsim: out of memory\n", stderr);
+        abort(); /* a simulator has nothing to save */
     }
-    c->sim = sim;
+    *c = (struct sim_client){.sim = sim, .bev = bev, .later = later, .held_back = held_back};
     c->reader = ts_ib_reader_init(TS_IB_FRAME_MODEST);
     c->hello = ts_buf_init(16384);
-    c->later = evtimer_new(sim->base, on_later, c);
-    c->held_back = evbuffer_new();
-    c->bev = bufferevent_socket_new(sim->base, fd, BEV_OPT_CLOSE_ON_FREE);
     c->next = sim->clients;
     sim->clients = c;
     sim->client_count++;
@@ -465,8 +285,7 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
     struct sim *sim = l->sim;
     sim->connections++;
     if (l->is_relay && !sim_api_is_up(sim)) {
-        sim_say("2026/01/01 00:00:00 socat[1] E connect(5, AF=2 127.0.0.1:4002, 16): Connection "
-                "refused");
+        sim_say_socat("E connect(5, AF=2 127.0.0.1:4002, 16): Connection refused");
     }
     struct sim_client *c =
         sim_api_is_up(sim) && sim->mode != MODE_ACCEPT_CLOSE && sim->client_count < SIM_CLIENTS_MAX
@@ -489,7 +308,7 @@ void sim_tell_upstream(struct sim *sim, int64_t code, const char *text)
         next = c->next;
         if (c->started) {
             struct ts_buf out = ts_buf_init(4096);
-            ts_ib_add_error(&out, c->version, -1, code, text, now_ms());
+            ts_ib_add_error(&out, c->version, -1, code, text, sim_now_ms());
             (void)send_out(c, &out);
         }
     }
@@ -502,7 +321,7 @@ void sim_tell_accounts(struct sim *sim)
         next = c->next;
         if (c->started) {
             struct ts_buf out = ts_buf_init(4096);
-            add_accounts(c, &out);
+            sim_add_accounts(c, &out);
             (void)send_out(c, &out);
         }
     }
@@ -515,14 +334,14 @@ void sim_on_tick(evutil_socket_t fd, short what, void *arg)
     struct sim *sim = arg;
     bool any = false;
     struct sim_client *next;
-    sim->price += (double)(sim->connections * 7919 % 5) * 0.01 - 0.02;
-    sim->connections++; /* a cheap, repeatable walk of the price */
+    sim->ticks++; /* a cheap, repeatable walk of the price */
+    sim->price += (double)(sim->ticks * 7919 % 5) * 0.01 - 0.02;
     for (struct sim_client *c = sim->clients; c != NULL; c = next) {
         next = c->next;
         struct ts_buf out = ts_buf_init(65536);
         for (size_t i = 0; i < c->subscribed_count; i++) {
             any = true;
-            add_price(c, c->subscribed[i], "68", sim->price, &out);
+            sim_add_price(c->subscribed[i], "68", sim->price, &out);
         }
         (void)send_out(c, &out);
     }

@@ -18,7 +18,14 @@
 #include "gwsim.h"
 
 #define LINE_MAX_BYTES 1024
+#define ANSWERS_MAX    16384 /* bytes that wait for one peer; more: it is dropped */
 #define SEND_WAIT_MS   5000
+
+struct sim_peer {
+    struct sim_peer *next;
+    struct sim *sim;
+    struct bufferevent *bev;
+};
 
 static void reply(struct bufferevent *bev, const char *text)
 {
@@ -32,8 +39,7 @@ static void do_mode(struct sim *sim, struct bufferevent *bev, const char *arg)
         reply(bev, "error no such mode; see --help");
         return;
     }
-    sim_set_mode(sim, mode);
-    reply(bev, "ok");
+    reply(bev, sim_set_mode(sim, mode) ? "ok" : "error a port is taken by another program");
 }
 
 static void do_after(struct sim *sim, struct bufferevent *bev, const char *arg)
@@ -112,24 +118,38 @@ static void run_line(struct sim *sim, struct bufferevent *bev, char *line)
     reply(bev, "error commands: mode, after, status, drop, exit, log, accounts");
 }
 
+static void free_peer(struct sim_peer *p)
+{
+    struct sim_peer **at = &p->sim->peers;
+    while (*at != p) {
+        at = &(*at)->next;
+    }
+    *at = p->next;
+    p->sim->peer_count--;
+    bufferevent_free(p->bev);
+    free(p);
+}
+
 static void on_line(struct bufferevent *bev, void *arg)
 {
+    struct sim_peer *p = arg;
     struct evbuffer *in = bufferevent_get_input(bev);
     char *line;
     while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_CRLF)) != NULL) {
-        run_line(arg, bev, line);
+        run_line(p->sim, bev, line);
         free(line);
     }
-    if (evbuffer_get_length(in) > LINE_MAX_BYTES) {
-        bufferevent_free(bev);
+    if (evbuffer_get_length(in) > LINE_MAX_BYTES ||
+        evbuffer_get_length(bufferevent_get_output(bev)) > ANSWERS_MAX) {
+        free_peer(p);
     }
 }
 
 static void on_gone(struct bufferevent *bev, short what, void *arg)
 {
+    (void)bev;
     (void)what;
-    (void)arg;
-    bufferevent_free(bev);
+    free_peer(arg);
 }
 
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *addr, int len,
@@ -137,14 +157,32 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
 {
     (void)addr;
     (void)len;
+    struct sim *sim = arg;
+    struct sim_peer *p = sim->peer_count < SIM_PEERS_MAX ? calloc(1, sizeof(*p)) : NULL;
     struct bufferevent *bev =
-        bufferevent_socket_new(evconnlistener_get_base(ev), fd, BEV_OPT_CLOSE_ON_FREE);
+        p == NULL ? NULL
+                  : bufferevent_socket_new(evconnlistener_get_base(ev), fd, BEV_OPT_CLOSE_ON_FREE);
     if (bev == NULL) {
+        free(p);
         (void)evutil_closesocket(fd);
         return;
     }
-    bufferevent_setcb(bev, on_line, NULL, on_gone, arg);
+    *p = (struct sim_peer){.next = sim->peers, .sim = sim, .bev = bev};
+    sim->peers = p;
+    sim->peer_count++;
+    bufferevent_setcb(bev, on_line, NULL, on_gone, p);
     (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+void sim_control_close(struct sim *sim)
+{
+    while (sim->peers != NULL) {
+        free_peer(sim->peers);
+    }
+    if (sim->control != NULL) {
+        evconnlistener_free(sim->control);
+        sim->control = NULL;
+    }
 }
 
 bool sim_control_listen(struct sim *sim, const char *address)

@@ -4,7 +4,8 @@
  *
  *   main.c    options and the life of the program
  *   modes.c   the table of modes and what a change of mode does to held sessions
- *   api.c     listeners, sessions, answers
+ *   api.c     listeners and sessions
+ *   answers.c what a gateway answers to each request
  *   control.c the line protocol that changes the mode while it runs, and its client
  *   say.c     log lines as the gateway's image and IBC print them
  */
@@ -22,6 +23,7 @@
 #define SIM_LISTENERS_MAX 8
 #define SIM_CLIENTS_MAX   128
 #define SIM_OUTPUT_MAX    (1 << 20) /* bytes waiting for one client; more: it is dropped */
+#define SIM_PEERS_MAX     16        /* on the control port */
 
 /* X(symbol, name, help) */
 #define SIM_MODES(X)                                                                               \
@@ -34,7 +36,7 @@
     X(MODE_HANG_AFTER, "hang-after", "ok for --after seconds, then hang")                          \
     X(MODE_HELLO_ONLY, "hello-only", "answers the hello, then nothing")                            \
     X(MODE_NO_ACCOUNTS, "no-accounts", "handshake, but no account list")                           \
-    X(MODE_EMPTY_ACCOUNTS, "empty-accounts", "handshake with an empty account list")               \
+    X(MODE_EMPTY_ACCOUNTS, "empty-accounts", "an empty account list; told to held sessions")       \
     X(MODE_LIVE, "live", "serves a live account; told to held sessions")                           \
     X(MODE_CLIENT_ID, "client-id-in-use", "error 326 and close")                                   \
     X(MODE_UPSTREAM_LOST, "upstream-lost", "error 1100, at once and at connect")                   \
@@ -56,6 +58,7 @@
 enum sim_mode { SIM_MODES(SIM_MODE_ENUM) MODE_COUNT };
 
 struct sim_client;
+struct sim_peer;
 struct evconnlistener;
 
 struct sim_listener {
@@ -76,11 +79,14 @@ struct sim {
     struct sim_listener listeners[SIM_LISTENERS_MAX];
     size_t listener_count;
     struct evconnlistener *control;
+    struct sim_peer *peers; /* of the control port */
+    size_t peer_count;
     struct event *mode_timer; /* the second half of a mode: hang-after, slow-login, … */
     struct event *tick_timer; /* market data; armed while somebody subscribes */
     struct sim_client *clients;
     size_t client_count;
-    uint64_t connections;
+    uint64_t connections; /* ever accepted */
+    uint64_t ticks;
     double price;
     int exit_code;
 };
@@ -89,10 +95,15 @@ struct sim {
 bool sim_mode_parse(const char *name, enum sim_mode *ret);
 const char *sim_mode_name(enum sim_mode mode);
 void sim_mode_print_all(void);
-void sim_set_mode(struct sim *sim, enum sim_mode mode);
+/* False: a port of its is taken; the mode is entered all the same. */
+bool sim_set_mode(struct sim *sim, enum sim_mode mode);
 void sim_on_mode_timer(evutil_socket_t fd, short what, void *arg);
 /* Is the API's own port open? The relay's always is, but for `refuse`. */
 bool sim_api_is_up(const struct sim *sim);
+/* What the mode has for managed accounts. */
+const char *sim_accounts(const struct sim *sim);
+/* What a gateway in this mode says about its link to IB; 0: nothing, it is up. */
+int64_t sim_upstream_code(const struct sim *sim, const char **ret_text);
 void sim_arm(struct event *timer, int ms);
 
 /* api.c */
@@ -107,11 +118,13 @@ size_t sim_session_count(const struct sim *sim);
 
 /* control.c */
 bool sim_control_listen(struct sim *sim, const char *address);
+void sim_control_close(struct sim *sim);
 /* Sends one line to a running simulator and prints its answer. 0 if it said ok. */
 int sim_control_send(const char *address, const char *line);
 
 /* say.c */
 void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_say_socat(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sim_say_ibc(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -140,8 +140,7 @@ static int run(struct sim *sim, const struct start *start)
         (void)fprintf(stderr, "tradestack-gwsim: cannot listen on --control %s\n", start->control);
         return 1;
     }
-    sim_set_mode(sim, start->mode);
-    if (!sim_update_listeners(sim)) {
+    if (!sim_set_mode(sim, start->mode)) {
         return 1;
     }
     (void)event_base_dispatch(sim->base);
@@ -151,9 +150,7 @@ static int run(struct sim *sim, const struct start *start)
             evconnlistener_free(sim->listeners[i].ev);
         }
     }
-    if (sim->control != NULL) {
-        evconnlistener_free(sim->control);
-    }
+    sim_control_close(sim);
     event_free(term);
     event_free(intr);
     event_free(sim->mode_timer);

@@ -91,36 +91,53 @@ static void say_2fa(void)
     sim_say_ibc("detected dialog entitled: Second Factor Authentication; event=Opened");
 }
 
-static void set_upstream(struct sim *sim, bool down, int64_t code, const char *text)
+const char *sim_accounts(const struct sim *sim)
 {
-    sim->upstream_down = down;
-    sim_tell_upstream(sim, code, text);
+    if (sim->mode == MODE_EMPTY_ACCOUNTS) {
+        return "";
+    }
+    return sim->mode == MODE_LIVE ? sim->live_account : sim->accounts;
 }
 
-static const char lost_text[] = "Connectivity between IBKR and Trader Workstation has been lost.";
-static const char back_text[] =
-    "Connectivity between IBKR and Trader Workstation has been restored - data maintained.";
-static const char broken_text[] =
-    "Connectivity between Trader Workstation and server is broken. It will be restored "
-    "automatically.";
+int64_t sim_upstream_code(const struct sim *sim, const char **ret_text)
+{
+    if (!sim->upstream_down) {
+        return 0;
+    }
+    if (sim->mode == MODE_UPSTREAM_2110) {
+        *ret_text = "Connectivity between Trader Workstation and server is broken. It will be "
+                    "restored automatically.";
+        return 2110;
+    }
+    *ret_text = "Connectivity between IBKR and Trader Workstation has been lost.";
+    return 1100;
+}
+
+static void set_upstream(struct sim *sim, bool down)
+{
+    const char *text = "Connectivity between IBKR and Trader Workstation has been restored - data "
+                       "maintained.";
+    sim->upstream_down = down;
+    int64_t code = sim_upstream_code(sim, &text);
+    sim_tell_upstream(sim, code == 0 ? 1102 : code, text);
+}
 
 /* What entering the mode says and does, beyond the listeners. */
 static void enter(struct sim *sim)
 {
     switch (sim->mode) {
     case MODE_HANG_AFTER: sim_arm(sim->mode_timer, sim->after_ms); break;
-    case MODE_LIVE: sim_tell_accounts(sim); break;
     case MODE_CLIENT_ID:
     case MODE_ACCEPT_CLOSE: sim_drop_clients(sim, false); break;
     case MODE_RESET: sim_drop_clients(sim, true); break;
-    case MODE_UPSTREAM_LOST: set_upstream(sim, true, 1100, lost_text); break;
-    case MODE_UPSTREAM_2110: set_upstream(sim, true, 2110, broken_text); break;
+    case MODE_UPSTREAM_LOST:
+    case MODE_UPSTREAM_2110: set_upstream(sim, true); break;
     case MODE_UPSTREAM_LOST_BACK:
-        set_upstream(sim, true, 1100, lost_text);
+        set_upstream(sim, true);
         sim_arm(sim->mode_timer, sim->after_ms);
         break;
     case MODE_UPSTREAM_BACK:
-        set_upstream(sim, false, 1102, back_text);
+        set_upstream(sim, false);
         sim->mode = MODE_OK;
         break;
     case MODE_SLOW_LOGIN:
@@ -157,22 +174,26 @@ static bool is_upstream_mode(enum sim_mode mode)
            mode == MODE_UPSTREAM_LOST_BACK || mode == MODE_UPSTREAM_BACK;
 }
 
-void sim_set_mode(struct sim *sim, enum sim_mode mode)
+bool sim_set_mode(struct sim *sim, enum sim_mode mode)
 {
     bool was_up = sim_api_is_up(sim);
+    const char *accounts = sim_accounts(sim);
     (void)evtimer_del(sim->mode_timer);
     sim->mode = mode;
     sim_say("gwsim: mode %s", sim_mode_name(mode));
     if (!is_upstream_mode(mode) && sim->upstream_down) {
-        set_upstream(sim, false, 1102, back_text);
+        set_upstream(sim, false);
     }
     if (!sim_api_is_up(sim)) {
         sim_drop_clients(sim, false);
     } else if (!was_up) {
         say_login_done();
     }
+    if (strcmp(accounts, sim_accounts(sim)) != 0) {
+        sim_tell_accounts(sim);
+    }
     enter(sim);
-    (void)sim_update_listeners(sim);
+    return sim_update_listeners(sim);
 }
 
 void sim_on_mode_timer(evutil_socket_t fd, short what, void *arg)
@@ -181,9 +202,9 @@ void sim_on_mode_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct sim *sim = arg;
     switch (sim->mode) {
-    case MODE_HANG_AFTER: sim_set_mode(sim, MODE_HANG); break;
-    case MODE_UPSTREAM_LOST_BACK: sim_set_mode(sim, MODE_UPSTREAM_BACK); break;
-    case MODE_SLOW_LOGIN: sim_set_mode(sim, MODE_OK); break;
+    case MODE_HANG_AFTER: (void)sim_set_mode(sim, MODE_HANG); break;
+    case MODE_UPSTREAM_LOST_BACK: (void)sim_set_mode(sim, MODE_UPSTREAM_BACK); break;
+    case MODE_SLOW_LOGIN: (void)sim_set_mode(sim, MODE_OK); break;
     case MODE_LOGIN_FAILED:
         say_login_failed();
         sim_arm(sim->mode_timer, LOGIN_RETRY_MS);

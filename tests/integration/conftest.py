@@ -95,6 +95,25 @@ def receiver(tmp_path):
 
 
 @pytest.fixture
+def gateway(programs, tmp_path):
+    """Makes gateway simulators on free ports of this machine: `gateway("--mode", "slow")`."""
+    from harness import gateway as gateway_module
+
+    made = []
+
+    def make(*arguments):
+        made.append(gateway_module.Gateway(programs, tmp_path, *arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        ended_itself = one.process.poll() is not None
+        code = one.close()
+        assert ended_itself or code == 0, f"ended with {code}: {one.log}"
+        assert "Sanitizer" not in one.log and "runtime error" not in one.log, one.log
+
+
+@pytest.fixture
 def stack_factory(programs, images):
     """Makes stacks: `stack_factory(env={...}, config="...")`. All are gone after the test."""
     made = []

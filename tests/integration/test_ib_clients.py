@@ -1,65 +1,9 @@
 """Independent IB API clients from npm against the gateway simulator: if they connect, it speaks the
 protocol, and not only what our own client understands."""
 
-import json
-import pathlib
-import socket
-import subprocess
 import time
 
 import pytest
-
-HERE = pathlib.Path(__file__).resolve().parent / "ib_clients"
-CLIENT_S = 30
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Gateway:
-    def __init__(self, programs, *arguments):
-        self.program = programs.build / "stack/tradestack-gwsim"
-        self.port, self.control = free_port(), free_port()
-        self.process = subprocess.Popen(
-            [self.program, "--listen", f"127.0.0.1:{self.port}", "--control",
-             f"127.0.0.1:{self.control}", *arguments],
-            stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while self.send("status").returncode != 0:
-            assert time.monotonic() < deadline, "the simulator does not answer"
-
-    def send(self, command):
-        return subprocess.run([self.program, "--send", f"127.0.0.1:{self.control}", command],
-                              capture_output=True, text=True, timeout=10)
-
-    def mode(self, name):
-        assert self.send(f"mode {name}").returncode == 0
-
-    def client(self, script, client_id=7, *arguments):
-        done = subprocess.run(["node", HERE / script, "127.0.0.1", str(self.port), str(client_id),
-                               *arguments], capture_output=True, text=True, timeout=CLIENT_S)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[0])
-
-    def close(self):
-        self.process.terminate()
-        assert self.process.wait(10) == 0, "the simulator did not end in order"
-
-
-@pytest.fixture
-def gateway(programs):
-    made = []
-
-    def make(*arguments):
-        made.append(Gateway(programs, *arguments))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.mark.parametrize("version", [145, 165, 178, 193])
@@ -72,24 +16,41 @@ def test_stoqey_connects_and_is_answered(gateway, version):
     assert {2104, 2106, 2158} <= set(seen["codes"])
 
 
+def test_stoqey_sees_every_account(gateway):
+    seen = gateway("--account", "DU1234567,DU7654321").client("stoqey.mjs", 7, "1")
+    assert seen["accounts"] == "DU1234567,DU7654321"
+
+
 def test_ib_tws_api_connects_and_gets_the_time(gateway):
     seen = gateway().client("tws.mjs")
     assert seen["connected"] and seen["error"] is None
     assert abs(int(seen["time"]) - time.time()) < 30
 
 
-def test_answers_that_come_a_byte_at_a_time_are_understood(gateway):
-    seen = gateway("--mode", "split").client("stoqey.mjs", 7, "3")
+@pytest.mark.parametrize("mode", ["split", "slow"])
+def test_answers_in_pieces_and_late_are_understood(gateway, mode):
+    seen = gateway("--mode", mode).client("stoqey.mjs", 7, "3")
     assert seen["accounts"] == "DU1234567" and seen["nextId"] == 1
 
 
-def test_a_lost_upstream_is_told(gateway):
-    assert 1100 in gateway("--mode", "upstream-lost").client("stoqey.mjs", 7, "1")["codes"]
+@pytest.mark.parametrize("mode, code", [("upstream-lost", 1100), ("upstream-2110", 2110)])
+def test_a_lost_upstream_is_told(gateway, mode, code):
+    assert code in gateway("--mode", mode).client("stoqey.mjs", 7, "1")["codes"]
 
 
-def test_a_taken_client_id_is_refused_with_326(gateway):
-    seen = gateway("--mode", "client-id-in-use").client("stoqey.mjs", 7, "1")
+def test_an_upstream_that_comes_back_is_told(gateway):
+    seen = gateway("--mode", "upstream-lost-back", "--after", "1").client("stoqey.mjs", 7, "3")
+    assert seen["codes"].index(1100) < seen["codes"].index(1102)
+
+
+def test_a_client_id_in_use_is_refused_with_326(gateway):
+    gw = gateway()
+    holder = gw.wire(client_id=7)
+    holder.expect(9)
+    seen = gw.client("stoqey.mjs", 7, "1")
     assert 326 in seen["codes"] and seen["disconnected"] and seen["accounts"] is None
+    assert gw.client("stoqey.mjs", 8, "1")["accounts"] == "DU1234567"
+    holder.close()
 
 
 def test_without_accounts_nobody_is_connected(gateway):
@@ -98,8 +59,10 @@ def test_without_accounts_nobody_is_connected(gateway):
     assert gw.client("tws.mjs")["connected"] is False
 
 
-def test_the_same_gateway_recovers_for_the_next_client(gateway):
-    gw = gateway("--mode", "silent")
-    assert gw.client("tws.mjs")["connected"] is False
+@pytest.mark.parametrize("mode", ["silent", "refuse", "accept-close", "garbage-length", "reset"])
+def test_the_same_gateway_recovers_for_the_next_client(gateway, mode):
+    gw = gateway("--mode", mode)
+    assert gw.client("stoqey.mjs", 7, "1")["accounts"] is None
     gw.mode("ok")
+    assert gw.client("stoqey.mjs", 7, "1")["accounts"] == "DU1234567"
     assert gw.client("tws.mjs")["connected"] is True
