@@ -118,14 +118,15 @@ static void run_line(struct sim *sim, struct bufferevent *bev, char *line)
     reply(bev, "error commands: mode, after, status, drop, exit, log, accounts");
 }
 
-static void free_peer(struct sim_peer *p)
+static void free_peer(struct sim *sim, struct sim_peer *p)
 {
-    struct sim_peer **at = &p->sim->peers;
-    while (*at != p) {
-        at = &(*at)->next;
+    for (struct sim_peer **at = &sim->peers; *at != NULL; at = &(*at)->next) {
+        if (*at == p) {
+            *at = p->next;
+            break;
+        }
     }
-    *at = p->next;
-    p->sim->peer_count--;
+    sim->peer_count--;
     bufferevent_free(p->bev);
     free(p);
 }
@@ -141,7 +142,7 @@ static void on_line(struct bufferevent *bev, void *arg)
     }
     if (evbuffer_get_length(in) > LINE_MAX_BYTES ||
         evbuffer_get_length(bufferevent_get_output(bev)) > ANSWERS_MAX) {
-        free_peer(p);
+        free_peer(p->sim, p);
     }
 }
 
@@ -149,7 +150,8 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
 {
     (void)bev;
     (void)what;
-    free_peer(arg);
+    struct sim_peer *p = arg;
+    free_peer(p->sim, p);
 }
 
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *addr, int len,
@@ -177,7 +179,7 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
 void sim_control_close(struct sim *sim)
 {
     while (sim->peers != NULL) {
-        free_peer(sim->peers);
+        free_peer(sim, sim->peers);
     }
     if (sim->control != NULL) {
         evconnlistener_free(sim->control);

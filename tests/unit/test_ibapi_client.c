@@ -429,9 +429,12 @@ static void test_every_callback_may_start_anew(void **state)
         u.place = places[i];
         u.deed = START_ANEW;
         start_with(&u, &conf);
-        while (g.starts < 2 || u.reason != TS_PR_OK || u.accounts < 2) {
+        for (int n = 0; n < 200 && (g.starts < 2 || u.reason != TS_PR_OK || u.accounts < 2); n++) {
             run_for(5);
         }
+        assert_int_equal(u.reason, TS_PR_OK);
+        assert_int_equal(g.starts, 2);
+        assert_int_equal(u.accounts, 2);
         assert_int_equal(u.deeds, 1);
         assert_int_equal(u.ends, 0);
         leave(&u, &g);
