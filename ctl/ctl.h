@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "control/client.h"
 
-#define CTL_ANSWER_MS 10000 /* a daemon that lives answers within */
+#define CTL_ANSWER_MS 15000 /* a daemon that lives answers within; its engine has 10 s */
 
 /* What tradestackctl exits with; see tradestackctl(1). */
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_NOT_READY = 3, CTL_NO_DAEMON = 4 };

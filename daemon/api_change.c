@@ -500,13 +500,16 @@ void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameter
 {
     struct ts_daemon *d = ctx;
     struct ts_error err;
-    if (!d->link.up) {
+    /* A daemon that has just started is still connecting: that ends with a list, or with why not.
+     */
+    bool trying = d->link.op != NULL || d->link.events != NULL;
+    if (!d->link.up && !trying) {
         ts_error_set(&err, TS_E_UNAVAILABLE, "the container engine does not answer: %s",
                      d->link.detail);
         ts_api_failed(call, &err);
         return;
     }
-    if (!wait_for_list(d, call, parameters, NULL)) {
+    if (!wait_for_list(d, call, parameters, NULL) || !d->link.up) {
         return;
     }
     /* A list under way may have begun before what the caller wants to be seen. */

@@ -33,6 +33,24 @@ def interface(daemon):
     return Interface(told["description"])
 
 
+def test_up_right_after_the_start_waits_for_the_engine(stack_factory):
+    stack = stack_factory()
+    stack.create()
+    for _ in range(5):
+        stack.daemon.start()
+        done = stack.daemon.ctl("up", "--no-wait")
+        assert "the daemon does it" in done.stdout
+        stack.daemon.kill()
+
+
+def test_up_without_an_engine_says_why(stack_factory):
+    stack = stack_factory(config={"engine": {"address": "unix:///nowhere.sock"}})
+    stack.daemon.start()
+    done = stack.daemon.ctl("up", check=False)
+    assert done.returncode == 1
+    assert "nowhere.sock" in done.stderr and "No such file" in done.stderr, done.stderr
+
+
 def refusal(daemon, method, **parameters):
     with pytest.raises(VarlinkError) as told:
         daemon.call(method, **parameters)
