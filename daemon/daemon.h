@@ -221,7 +221,7 @@ void ts_status_line(struct ts_daemon *d, char *out, size_t size);
 /* --- api.c, api_change.c, api_stream.c */
 bool ts_api_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_api_stop(struct ts_daemon *d);
-/* A service changed: tells those who watch. */
+/* A service changed, or (SIZE_MAX) something that belongs to none: tells those who watch. */
 void ts_api_changed(void *ctx, size_t service);
 void ts_api_event(struct ts_daemon *d, const json_t *event);
 /* The project was listed anew, or could not be. */

@@ -68,6 +68,7 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err)
                "engine lost: %s; containers are left as they are", err->msg);
         ts_memory_event(d, "", "engine.down", err->msg);
         ts_super_set_engine_up(d->super, false);
+        ts_api_changed(d, SIZE_MAX);
         forgive_engine_stop(d);
         ts_timer_after(l->alert, d->model->engine_alert_after_ms);
     }
@@ -108,6 +109,7 @@ static void became_up(struct ts_daemon *d)
         ts_notice_engine(d, true);
     }
     ts_super_set_engine_up(d->super, true);
+    ts_api_changed(d, SIZE_MAX);
 }
 
 static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t count,

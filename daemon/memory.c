@@ -32,6 +32,7 @@ void ts_memory_failed(struct ts_daemon *d, const char *text)
         TS_LOG(d->log, TS_MSG_STORE_FAILED, TS_NO_FIELDS, "%s; supervision goes on, from memory",
                text);
         ts_notice_store(d, false, text);
+        ts_api_changed(d, SIZE_MAX);
     }
 }
 
@@ -41,6 +42,7 @@ static void store_works(struct ts_daemon *d)
         d->store_told = false;
         TS_LOG(d->log, TS_MSG_STORE_OK, TS_NO_FIELDS, "the state file can be written again");
         ts_notice_store(d, true, "");
+        ts_api_changed(d, SIZE_MAX);
     }
 }
 

@@ -77,9 +77,9 @@ static void turn(void *ctx)
     if (ts_super_overflowed(d->super)) {
         ts_engine_watch_resync(d);
     }
-    ts_api_turn(d);
-    ts_notice_stack(d);
     ts_memory_look(d);
+    ts_api_turn(d); /* tells what the lines above have changed */
+    ts_notice_stack(d);
     ts_status_line(d, line, sizeof(line));
     ts_platform_status(d->platform, line);
     ts_platform_alive(d->platform);
