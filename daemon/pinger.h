@@ -13,7 +13,7 @@ typedef void ts_pinger_done(void *ctx, bool ok, int64_t took_ms, const char *why
 struct ts_pinger *ts_pinger_new(struct ts_loop *loop, const char *path, ts_pinger_done *done,
                                 void *ctx, struct ts_error *err) TS_MUST_CHECK;
 void ts_pinger_free(struct ts_pinger *p);
-/* One question; a former one without answer is given up silently. */
+/* One question. While a former one is under way it does nothing: that one still tells its end. */
 void ts_pinger_start(struct ts_pinger *p, int64_t timeout_ms);
 
 #endif

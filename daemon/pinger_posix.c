@@ -23,6 +23,7 @@ struct ts_pinger {
     struct bufferevent *bev;
     struct ts_timer *deadline;
     ts_mono began;
+    bool busy; /* asked, and the end not told yet */
 };
 
 static void close_connection(struct ts_pinger *p)
@@ -38,6 +39,7 @@ static void finish(struct ts_pinger *p, bool ok, const char *why)
 {
     int64_t took = ts_mono_diff(p->began, ts_loop_now(p->loop));
     close_connection(p);
+    p->busy = false;
     p->done(p->ctx, ok, took, why);
 }
 
@@ -102,7 +104,10 @@ void ts_pinger_free(struct ts_pinger *p)
 void ts_pinger_start(struct ts_pinger *p, int64_t timeout_ms)
 {
     struct ts_buf call = ts_buf_init(1024);
-    close_connection(p);
+    if (p->busy) { /* asked more often than the timeout, no question would ever fail */
+        return;
+    }
+    p->busy = true;
     p->began = ts_loop_now(p->loop);
     ts_timer_after(p->deadline, timeout_ms);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
