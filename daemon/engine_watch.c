@@ -40,6 +40,14 @@ static void stop_link(struct ts_daemon *d)
     ts_timer_stop(l->resync);
 }
 
+/* Whatever is seen next of a container, by an event's inspect or by the list: it is after a gap. */
+static void mark_gap(struct ts_daemon *d)
+{
+    for (size_t i = 0; i < d->unit_count; i++) {
+        d->units[i]->after_gap = true;
+    }
+}
+
 /* When the engine itself ends, it stops its containers first, which looks like a stop by hand. */
 static void forgive_engine_stop(struct ts_daemon *d)
 {
@@ -70,6 +78,7 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err)
         ts_super_set_engine_up(d->super, false);
         ts_api_changed(d, SIZE_MAX);
         forgive_engine_stop(d);
+        mark_gap(d);
         ts_timer_after(l->alert, d->model->engine_alert_after_ms);
     }
     ts_timer_after(l->retry, retry_delay(l->tries));
@@ -189,7 +198,9 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
         }
         return;
     }
-    if (event->action == TS_EVENT_KILL && is_stop_signal(event->signal) && !is_our_own(u, false)) {
+    /* Before the list has come these are of the gap: a starting engine stops what it finds. */
+    if (event->action == TS_EVENT_KILL && d->link.up && is_stop_signal(event->signal) &&
+        !is_our_own(u, false)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_STOP});
     }
     if (event->action == TS_EVENT_START && !is_our_own(u, true)) {
