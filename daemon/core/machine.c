@@ -12,6 +12,7 @@
 
 #define MAX_PHASE_CHANGES 8    /* in one step; more is a mistake in the functions below */
 #define TRIP_GRACE_MS     2000 /* a tripped interlock: SIGTERM to SIGKILL */
+#define MANUAL_NOTICE_MS  5000 /* an engine that ends stops its containers this long before */
 
 struct ts_svc ts_machine_init(ts_mono now)
 {
@@ -224,8 +225,8 @@ void ts_step_on_exit(struct ts_step *st)
     } else if (s->stop_hint && !s->held) {
         s->held = true;
         s->hold_why = TS_WHY_MANUAL_STOP;
-        ts_step_enter(st, TS_PHASE_HELD, TS_WHY_MANUAL_STOP, TS_NEVER, detail);
-        ts_step_notice(st, TS_NOTICE_MANUAL_STOP);
+        ts_step_enter(st, TS_PHASE_HELD, TS_WHY_MANUAL_STOP, ts_mono_add(st->now, MANUAL_NOTICE_MS),
+                      detail);
     } else if (!ts_step_want_up(s)) {
         ts_step_enter_rest(st);
     } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->after_gap) {

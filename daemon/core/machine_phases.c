@@ -83,6 +83,18 @@ static void step_rest_running(struct ts_step *st)
     }
 }
 
+/* A stop by hand is told once it is sure that it was no engine on its way out. */
+static void tell_manual_stop(struct ts_step *st)
+{
+    struct ts_svc *s = &st->s;
+    if (s->phase == TS_PHASE_HELD && s->why == TS_WHY_MANUAL_STOP && !s->told &&
+        s->deadline.ms != TS_NEVER.ms && ts_mono_reached(s->deadline, st->now)) {
+        s->told = true;
+        s->deadline = TS_NEVER;
+        ts_step_notice(st, TS_NOTICE_MANUAL_STOP);
+    }
+}
+
 /* STOPPED, HELD, FAILED, BLOCKED and ABSENT: at rest. */
 static void step_rest(struct ts_step *st)
 {
@@ -99,6 +111,8 @@ static void step_rest(struct ts_step *st)
         ts_step_enter_waiting(st, TS_WHY_WANTED);
     } else if (!rests_right(s)) {
         ts_step_enter_rest(st);
+    } else {
+        tell_manual_stop(st);
     }
 }
 

@@ -347,6 +347,10 @@ static void test_a_stop_by_hand_is_respected_and_told_once(void **state)
     see(&w, TS_OBS_MANUAL_STOP);
     inspect(&w, false, 143);
     assert_phase(&w, TS_PHASE_HELD, TS_WHY_MANUAL_STOP);
+    later(&w, 4999);
+    assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 0);
+    later(&w, 1);
+    assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 1);
     later(&w, 86400000);
     inspect(&w, false, 143);
     assert_int_equal(w.starts, 1);
@@ -427,6 +431,22 @@ static void test_an_engine_that_ends_is_no_stop_by_hand(void **state)
     step(&w, &(struct ts_obs){
                  .kind = TS_OBS_CONTAINER, .exists = true, .after_gap = true, .exit_code = 143});
     assert_int_equal(w.starts, 2);
+    assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 0);
+}
+
+static void test_an_engine_that_ends_after_its_containers_is_not_told_as_a_hand(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    see(&w, TS_OBS_MANUAL_STOP);
+    inspect(&w, false, 143);
+    assert_phase(&w, TS_PHASE_HELD, TS_WHY_MANUAL_STOP);
+    later(&w, 1000);
+    w.env.engine_up = false;
+    see(&w, TS_OBS_MANUAL_START); /* the engine is lost: forgiven */
+    later(&w, 86400000);
+    assert_phase(&w, TS_PHASE_WAITING, TS_WHY_ENGINE);
     assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 0);
 }
 
@@ -638,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_start_is_tried_again_and_no_success),
         cmocka_unit_test(test_death_while_the_engine_was_away_costs_no_budget),
         cmocka_unit_test(test_an_engine_that_ends_is_no_stop_by_hand),
+        cmocka_unit_test(test_an_engine_that_ends_after_its_containers_is_not_told_as_a_hand),
         cmocka_unit_test(test_down_waits_for_dependents),
         cmocka_unit_test(test_a_stop_without_effect_is_repeated_and_told),
         cmocka_unit_test(test_a_paused_container_is_left_alone),
