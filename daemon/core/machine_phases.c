@@ -49,6 +49,8 @@ static void step_unknown(struct ts_step *st)
         ts_step_enter(st, TS_PHASE_ABSENT, TS_WHY_MISSING, TS_NEVER, "");
     } else if (s->running) {
         ts_step_enter_starting(st, TS_WHY_ADOPTED);
+    } else if (ts_step_want_up(s) && !ts_mono_reached(s->backoff_until, st->now)) {
+        ts_step_enter(st, TS_PHASE_BACKOFF, TS_WHY_WANTED, s->backoff_until, ""); /* remembered */
     } else if (ts_step_want_up(s)) {
         ts_step_enter_waiting(st, TS_WHY_WANTED);
     } else {

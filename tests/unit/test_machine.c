@@ -208,6 +208,21 @@ static void test_crashes_back_off_then_give_up_once_until_reset(void **state)
     assert_int_equal(w.starts, 5);
 }
 
+static void test_a_remembered_backoff_is_shown_and_waited_for(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    w.s.wanted = TS_WANTED_UP; /* what a new daemon reads from the store */
+    w.s.backoff_until = ts_mono_add(w.now, 10000);
+    step(&w, &(struct ts_obs){
+                 .kind = TS_OBS_CONTAINER, .exists = true, .after_gap = true, .exit_code = 1});
+    assert_phase(&w, TS_PHASE_BACKOFF, TS_WHY_WANTED);
+    later(&w, 9999);
+    assert_int_equal(w.starts, 0);
+    later(&w, 1);
+    assert_int_equal(w.starts, 1);
+}
+
 static void test_jitter_lengthens_the_delay_by_its_share(void **state)
 {
     (void)state;
@@ -644,6 +659,7 @@ int main(void)
         cmocka_unit_test(test_start_waits_for_dependencies_then_for_the_api),
         cmocka_unit_test(test_a_running_container_is_adopted_not_restarted),
         cmocka_unit_test(test_crashes_back_off_then_give_up_once_until_reset),
+        cmocka_unit_test(test_a_remembered_backoff_is_shown_and_waited_for),
         cmocka_unit_test(test_jitter_lengthens_the_delay_by_its_share),
         cmocka_unit_test(test_stable_time_resets_the_backoff),
         cmocka_unit_test(test_a_hang_is_seen_at_once_and_acted_on_late),
