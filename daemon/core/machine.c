@@ -250,6 +250,7 @@ struct ts_svc ts_machine_step(const struct ts_svc_spec *spec, const struct ts_en
                          .s = s,
                          .out = out,
                          .phase_before = s.phase};
+    st.s.stale = st.s.stale || !env->engine_up;
     ts_step_apply(&st);
     for (int i = 0; i < MAX_PHASE_CHANGES; i++) {
         enum ts_phase before = st.s.phase;

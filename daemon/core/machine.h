@@ -111,7 +111,8 @@ struct ts_svc {
     uint32_t login_failures;
 
     /* facts */
-    bool seen; /* an inspect has arrived */
+    bool seen;  /* an inspect has arrived */
+    bool stale; /* the engine was away since: the container may have ended without a word */
     bool exists;
     bool running; /* status running or paused */
     bool paused;

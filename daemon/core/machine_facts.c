@@ -30,6 +30,7 @@ static void apply_container(struct ts_step *st)
     struct ts_svc *s = &st->s;
     bool was_running = s->running;
     s->seen = true;
+    s->stale = !st->env->engine_up;
     s->exists = obs->exists;
     s->running = obs->exists && obs->running;
     s->paused = s->running && obs->paused;

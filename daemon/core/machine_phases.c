@@ -324,7 +324,8 @@ static void step_not_ready(struct ts_step *st)
         return;
     }
     ts_mono restart_at = restart_due(st);
-    if (st->env->engine_up && ts_mono_reached(restart_at, st->now)) {
+    bool may_act = st->env->engine_up && !s->stale; /* the inspect comes first */
+    if (may_act && ts_mono_reached(restart_at, st->now)) {
         restart_dead(st);
         return;
     }
@@ -335,7 +336,7 @@ static void step_not_ready(struct ts_step *st)
         ts_step_notice(st, TS_NOTICE_NOT_READY);
     }
     const struct ts_probe_state *p = ts_step_blocking_probe(st);
-    ts_mono due = st->env->engine_up ? restart_at : TS_NEVER;
+    ts_mono due = may_act ? restart_at : TS_NEVER;
     ts_step_enter(st, TS_PHASE_NOT_READY, not_ready_why(st), ts_mono_min(due, notice_at),
                   p == NULL ? "" : p->detail);
 }

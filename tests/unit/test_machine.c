@@ -436,6 +436,40 @@ static void test_death_while_the_engine_was_away_costs_no_budget(void **state)
     assert_int_equal(w.notices[TS_NOTICE_DOWN], 0);
 }
 
+static void test_what_died_with_the_engine_is_not_taken_for_a_hang(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    w.env.engine_up = false;
+    probe(&w, TS_PR_REFUSED);
+    probe(&w, TS_PR_REFUSED);
+    later(&w, 10 * w.spec.act_after_ms);
+    w.env.engine_up = true; /* back, and the container not looked at yet */
+    see(&w, TS_OBS_TICK);
+    assert_int_equal(w.stops, 0);
+    step(&w, &(struct ts_obs){
+                 .kind = TS_OBS_CONTAINER, .exists = true, .after_gap = true, .exit_code = 255});
+    assert_int_equal(w.starts, 2);
+    assert_int_equal(w.s.restarts_total, 0);
+}
+
+static void test_what_hangs_over_an_engines_absence_is_restarted_after_a_look(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    w.env.engine_up = false;
+    probe(&w, TS_PR_REFUSED);
+    probe(&w, TS_PR_REFUSED);
+    later(&w, 10 * w.spec.act_after_ms);
+    w.env.engine_up = true;
+    step(&w, &(struct ts_obs){
+                 .kind = TS_OBS_CONTAINER, .exists = true, .running = true, .after_gap = true});
+    assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_LIVENESS);
+    assert_int_equal(w.stops, 1);
+}
+
 static void test_an_engine_that_ends_is_no_stop_by_hand(void **state)
 {
     (void)state;
@@ -673,6 +707,8 @@ int main(void)
         cmocka_unit_test(test_a_trip_stops_even_a_held_service_at_once),
         cmocka_unit_test(test_a_lost_start_is_tried_again_and_no_success),
         cmocka_unit_test(test_death_while_the_engine_was_away_costs_no_budget),
+        cmocka_unit_test(test_what_died_with_the_engine_is_not_taken_for_a_hang),
+        cmocka_unit_test(test_what_hangs_over_an_engines_absence_is_restarted_after_a_look),
         cmocka_unit_test(test_an_engine_that_ends_is_no_stop_by_hand),
         cmocka_unit_test(test_an_engine_that_ends_after_its_containers_is_not_told_as_a_hand),
         cmocka_unit_test(test_down_waits_for_dependents),
