@@ -95,13 +95,19 @@ has_compose() {
     docker compose version --short 2>/dev/null | grep -Eq '^v?([2-9]|[1-9][0-9])\.'
 }
 
-# The mirror that this machine uses for Debian itself, so that a local mirror is honoured.
+known_mirror() {
+    # shellcheck disable=SC2016  # apt's own variables
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null |
+        awk '$2 == "bookworm" || $2 == "trixie" {print $1; exit}'
+}
+
+# The mirror that this machine uses for Debian itself. apt knows it once it has fetched a list.
 debian_mirror() {
     local uri
-    # shellcheck disable=SC2016  # apt's own variables
-    uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null |
-        awk '$2 == "bookworm" || $2 == "trixie" {print $1; exit}')
-    printf '%s' "${uri:-http://deb.debian.org/debian}"
+    uri=$(known_mirror)
+    [ -n "$uri" ] || { apt_get update >/dev/null && uri=$(known_mirror); }
+    [ -n "$uri" ] || ts_die "apt knows no mirror of Debian 12 or 13: look at /etc/apt/sources.list"
+    printf '%s' "$uri"
 }
 
 # Debian 12 has only Compose v1. Debian 13's package holds one program that needs nothing but libc:
@@ -111,8 +117,10 @@ fetch_compose() {
     local own_apt=(-q -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=-
         -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Acquire::Languages=none
         -o Acquire::Retries=3 -o APT::Sandbox::User=root)
+    local mirror
+    mirror=$(debian_mirror) || return 1
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/root"
-    printf 'deb [signed-by=%s] %s trixie main\n' "$keys" "$(debian_mirror)" >"$dir/sources.list"
+    printf 'deb [signed-by=%s] %s trixie main\n' "$keys" "$mirror" >"$dir/sources.list"
     apt-get "${own_apt[@]}" -o APT::Update::Error-Mode=any update &&
         (cd "$dir" && apt-get "${own_apt[@]}" download docker-compose) &&
         dpkg -x "$dir"/docker-compose_*.deb "$dir/root"
