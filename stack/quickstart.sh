@@ -159,9 +159,15 @@ start_receiver() {
     }
 }
 
+# The status as JSON. tradestackctl exits with 3 while not all is ready, which is an answer too; with
+# no answer there is nothing to read, and the reader fails.
+status_json() {
+    "$ctl" status --json || [ "$?" -eq 3 ]
+}
+
 # It answers at once, and knows the engine a moment later.
 daemon_sees_engine() {
-    "$ctl" status --json | /usr/bin/python3 -c '
+    status_json | /usr/bin/python3 -c '
 import json, sys
 sys.exit(not json.load(sys.stdin)["engine"]["up"])'
 }
@@ -189,14 +195,14 @@ start_daemon() {
 
 # status_is PYTHON-EXPRESSION: over the dictionary `s` of services by name.
 status_is() {
-    "$ctl" status --json | /usr/bin/python3 -c '
+    status_json | /usr/bin/python3 -c '
 import json, sys
 s = {service["name"]: service for service in json.load(sys.stdin)["services"]}
 sys.exit(not eval(sys.argv[1]))' "$1"
 }
 
 restarts_of() {
-    "$ctl" status --json | /usr/bin/python3 -c '
+    status_json | /usr/bin/python3 -c '
 import json, sys
 print(next(s["restarts"] for s in json.load(sys.stdin)["services"] if s["name"] == sys.argv[1]))' "$1"
 }
