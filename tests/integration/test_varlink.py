@@ -222,3 +222,21 @@ print(said)
     finally:
         crowd.kill()
     assert out == "24\n"
+
+
+def test_the_whole_stack_goes_up_and_down_by_tradestackctl(stack_factory):
+    stack = stack_factory()
+    daemon = stack.daemon
+    daemon.start()
+    assert daemon.ctl("status", check=False).returncode == 3
+    up = daemon.ctl("up", "--file", stack.compose_file, "--env-file", stack.env_file, timeout=120)
+    assert "✓ compose" in up.stdout and up.stderr == ""
+    shown = daemon.ctl("status").stdout
+    assert shown.startswith("ready: 3 of 3 services ready\n")
+    assert json.loads(daemon.ctl("status", "--json").stdout)["state"] == "ready"
+    assert "attempt 1/30" in daemon.ctl("logs", "trading-bot").stdout
+    assert "ready" in daemon.ctl("events", "--since", "5m").stdout
+    down = daemon.ctl("down", timeout=60)
+    assert down.stdout.count("✓") == 3
+    assert daemon.ctl("status", check=False).returncode == 3
+    assert daemon.ctl("version").returncode == 0
