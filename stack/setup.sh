@@ -29,7 +29,7 @@ group_packages() {
     case $1 in
     build)
         printf '%s\n' gcc=gcc libc6-dev meson=meson ninja=ninja-build pkg-config=pkg-config \
-            libevent-dev libcurl4-openssl-dev libjansson-dev libsqlite3-dev libpcre2-dev \
+            libevent-dev libcurl4-openssl-dev libssl-dev libjansson-dev libsqlite3-dev libpcre2-dev \
             libinih-dev libsystemd-dev libcmocka-dev
         ;;
     engine)

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -237,6 +238,21 @@ static void test_log_carries_text_and_fields(void **state)
     ts_log_free(log);
 }
 
+/* The examples of FIPS 180-4. */
+static void test_sha256_is_the_standard_one(void **state)
+{
+    (void)state;
+    char hex[TS_SHA256_HEX];
+    assert_true(ts_sha256_hex("abc", 3, hex));
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_true(ts_sha256_hex("", 0, hex));
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_true(ts_sha256_is_hex(hex));
+    hex[3] = 'G';
+    assert_false(ts_sha256_is_hex(hex));
+    assert_false(ts_sha256_is_hex("e3b0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_cut_never_splits_a_character),
         cmocka_unit_test(test_buffer_refuses_what_exceeds_its_limit),
         cmocka_unit_test(test_json_names_the_path_of_what_is_wrong),
+        cmocka_unit_test(test_sha256_is_the_standard_one),
         cmocka_unit_test(test_secret_file_must_not_be_world_readable),
         cmocka_unit_test(test_wall_and_span_text),
         cmocka_unit_test(test_loop_runs_timers_then_turn_then_deferred),
