@@ -14,6 +14,7 @@ ARROWS = {
     "lib/model": {"base"},
     "lib/config": {"base", "model"},
     "lib/store": {"base"},
+    "lib/audit": {"base"},
     "lib/net": {"base"},
     "lib/engine": {"base", "net"},
     "lib/ibapi": {"base", "model", "net"},
