@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "engine/archive.h"
 #include "engine/containers.h"
 #include "engine/create.h"
 #include "engine/engine.h"
@@ -50,6 +51,7 @@ struct ts_engine_op {
         ts_containers_listed *listed;
         ts_container_inspected *inspected;
         ts_container_created *created;
+        ts_container_file_fn *file;
     } done;
     void *ctx;
     void *extra; /* state over several steps */
