@@ -155,7 +155,7 @@ static bool settle_gameplan(struct bot *b)
         INFO(b, "Defaulting to Strategy C (Cash Preservation)");
     } else {
         INFO(b, "Gameplan loaded: Strategy C (Cash Preservation)%s%s",
-             b->plan.date[0] != '\0' ? " for " : "", b->plan.date);
+             b->plan.plan.date[0] != '\0' ? " for " : "", b->plan.plan.date);
     }
     INFO(b, "Strategy C active: No trading, monitoring only");
     bot_queries_init(&b->queries, b->settings, &b->plan, line, b);

@@ -1,27 +1,16 @@
 /*
- * The gameplan: what the bot shall do today, a JSON file that the operators put into /data.
- *
- *   { "strategy": "C",             required; this bot knows C (cash preservation: no trading)
- *     "date": "2026-02-10",        optional; the trading day it is meant for
- *     "symbols": ["SPY", "QQQ"],   optional; watched instead of SYMBOLS
- *     "notes": "…" }               optional; for people, at most 2000 characters
- *
- * Read strictly, as a mistake in it could cost money: unknown or double keys, other types, NaN,
- * text behind the object and files of more than 64 KiB are refused, with the place.
+ * The gameplan as this bot takes it (format: model/gameplan.h): it only knows strategy C, cash
+ * preservation, and refuses every other.
  */
 #ifndef BOT_GAMEPLAN_H
 #define BOT_GAMEPLAN_H
 
+#include "model/gameplan.h"
 #include "settings.h"
-
-#define BOT_GAMEPLAN_MAX       (64 * 1024) /* bytes of the file */
-#define BOT_GAMEPLAN_NOTES_MAX 2000
 
 struct bot_gameplan {
     bool is_default; /* there is no file */
-    char date[11];   /* "" or YYYY-MM-DD */
-    char symbols[BOT_SYMBOLS_MAX][BOT_SYMBOL_MAX];
-    size_t symbol_count; /* 0: those of the settings */
+    struct ts_gameplan plan;
 };
 
 /* The file's plan, or the default one when there is no such file. TS_E_INVALID: it is broken;

@@ -26,10 +26,10 @@ static const struct {
 void bot_queries_init(struct bot_queries *q, const struct bot_settings *settings,
                       const struct bot_gameplan *plan, bot_line *line, void *ctx)
 {
-    bool by_plan = plan->symbol_count > 0;
+    bool by_plan = plan->plan.symbol_count > 0;
     *q = (struct bot_queries){.line = line, .ctx = ctx};
-    q->symbol_count = by_plan ? plan->symbol_count : settings->symbol_count;
-    memcpy(q->symbols, by_plan ? plan->symbols : settings->symbols, sizeof(q->symbols));
+    q->symbol_count = by_plan ? plan->plan.symbol_count : settings->symbol_count;
+    memcpy(q->symbols, by_plan ? plan->plan.symbols : settings->symbols, sizeof(q->symbols));
     q->summary = ts_buf_init(BOT_ANSWER_MAX);
     q->positions = ts_buf_init(BOT_ANSWER_MAX);
 }

@@ -77,13 +77,6 @@ static bool read_span(const struct source *from, const char *name, int64_t fallb
     return true;
 }
 
-/* Letters, digits and what class shares need ("BRK B", "BF.B"). */
-bool bot_is_symbol(const char *s, size_t n)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789. ";
-    return n > 0 && n < BOT_SYMBOL_MAX && strspn(s, allowed) >= n && s[0] != ' ' && s[n - 1] != ' ';
-}
-
 static bool read_symbols(const struct source *from, struct bot_settings *into, struct ts_error *err)
 {
     const char *at = text_of(from, "SYMBOLS", "SPY");
@@ -93,7 +86,7 @@ static bool read_symbols(const struct source *from, struct bot_settings *into, s
             return ts_error_set(err, TS_E_INVALID, "SYMBOLS has more than %d symbols",
                                 BOT_SYMBOLS_MAX);
         }
-        if (!bot_is_symbol(at, n)) {
+        if (!ts_gameplan_is_symbol(at, n)) {
             return ts_error_set(err, TS_E_INVALID,
                                 "SYMBOLS: \"%.*s\" is no symbol: want capital letters and digits, "
                                 "like SPY,QQQ",

@@ -19,9 +19,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/gameplan.h"
 
-#define BOT_SYMBOLS_MAX 8
-#define BOT_SYMBOL_MAX  16 /* NUL included */
+#define BOT_SYMBOLS_MAX TS_GAMEPLAN_SYMBOLS_MAX
+#define BOT_SYMBOL_MAX  TS_GAMEPLAN_SYMBOL_MAX
 
 /* How the program ends. Each refusal has a status of its own, so that the supervisor and the
  * operator can tell them apart without the log. */
@@ -55,8 +56,5 @@ typedef const char *bot_lookup(void *ctx, const char *name);
  * rule, TS_E_INVALID for a bad value). */
 bool bot_settings_read(bot_lookup *lookup, void *ctx, struct bot_settings *ret,
                        enum bot_exit *ret_exit, struct ts_error *err) TS_MUST_CHECK;
-
-/* Is this n-byte text a stock symbol as SYMBOLS and a gameplan may hold it? */
-bool bot_is_symbol(const char *s, size_t n);
 
 #endif
