@@ -163,7 +163,7 @@ static int run_check(struct ctl *ctl)
 }
 
 /* options: f file, e env-file, p project, w wait, n no-wait, F follow, T tail, s since, c config,
- * C channel */
+ * C channel, A account, G gameplan, x expires, r reason, a all */
 static const struct ctl_command commands[] = {
     {"status", "", "", 0, 0, "show what runs, since when, and what comes next", run_status},
     {"up", "", "fepwn", 0, 0, "create what is missing (with --file) and start all in order",
@@ -174,7 +174,7 @@ static const struct ctl_command commands[] = {
     {"restart", "SERVICE", "wn", 1, 1, "stop and start a service", ctl_run_restart},
     {"hold", "SERVICE", "", 1, 1, "leave a service alone, whatever happens", run_hold},
     {"unhold", "SERVICE", "", 1, 1, "end a hold", run_unhold},
-    {"reset", "SERVICE", "", 1, 1, "let a failed or blocked service try again", run_reset},
+    {"reset", "SERVICE", "", 1, 1, "let a failed service try again", run_reset},
     {"release", "", "", 0, 0, "end supervision; the engine's restart policies come back",
      run_release},
     {"logs", "SERVICE", "FT", 1, 1, "show a service's log", ctl_run_logs},
@@ -182,6 +182,15 @@ static const struct ctl_command commands[] = {
     {"watch", "", "", 0, 0, "show the status, live", ctl_run_watch},
     {"check", "", "c", 0, 0, "check a configuration file", run_check},
     {"reload", "", "", 0, 0, "have the daemon read its configuration anew", run_reload},
+    {"safety", "[reset SERVICE]", "r", 0, 2,
+     "show what the safety rules see; reset a tripped service", ctl_run_safety},
+    {"approve", "KIND SERVICE", "AGxr", 2, 2,
+     "as CRO: approve live, dry-run-off or gameplan; `approve confirm ID` as the second person",
+     ctl_run_approve},
+    {"approvals", "", "a", 0, 0, "show what is approved, for what, until when", ctl_run_approvals},
+    {"revoke", "ID", "r", 1, 1, "take an approval back", ctl_run_revoke},
+    {"audit", "[verify]", "T", 0, 1, "show who did what; check that nothing was changed",
+     ctl_run_audit},
     {"alert", "test", "C", 1, 1, "send a test alert", run_alert},
     {"version", "", "", 0, 0, "show the versions of tool and daemon", run_version},
 };

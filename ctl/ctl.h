@@ -6,6 +6,7 @@
  *   commands.c  the table of commands, and the simple ones
  *   talk.c      calls, and errors as people need them
  *   follow.c    commands that go on: start/stop with progress, logs, events
+ *   safety.c    the interlock: what it sees, approvals, the audit trail
  *   watch.c     the live status
  *   child.h     other programs, run and listened to
  *   compose.c   the one command that runs another program: `up` with a Compose file
@@ -42,6 +43,11 @@ struct ctl {
     const char *since;
     const char *config;
     const char *channel;
+    const char *account;
+    const char *gameplan; /* a file, or its SHA-256 */
+    const char *reason;
+    int64_t expires_ms; /* 0: not given */
+    bool all;
     int64_t tail; /* -1: not given */
     bool follow;
     bool no_wait;
@@ -116,6 +122,13 @@ int ctl_run_watch(struct ctl *ctl);
 
 /* --- compose.c */
 int ctl_run_up(struct ctl *ctl);
+
+/* --- safety.c */
+int ctl_run_safety(struct ctl *ctl);
+int ctl_run_approve(struct ctl *ctl);
+int ctl_run_approvals(struct ctl *ctl);
+int ctl_run_revoke(struct ctl *ctl);
+int ctl_run_audit(struct ctl *ctl);
 
 /* --- show.c */
 void ctl_show_status(const struct ctl *ctl, FILE *f, const json_t *status);

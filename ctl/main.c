@@ -25,7 +25,12 @@ enum {
     OPT_TAIL,
     OPT_SINCE,
     OPT_CONFIG,
-    OPT_CHANNEL
+    OPT_CHANNEL,
+    OPT_ACCOUNT,
+    OPT_GAMEPLAN,
+    OPT_EXPIRES,
+    OPT_REASON,
+    OPT_ALL
 };
 
 /* letter: the commands that take it name it so; 0: all do. */
@@ -52,6 +57,11 @@ static const struct option_row {
     {"since", OPT_SINCE, 's', "TIME", "a span back (2h) or a time (2026-11-24T00:00:00Z)"},
     {"config", OPT_CONFIG, 'c', "FILE", "the file to check"},
     {"channel", OPT_CHANNEL, 'C', "NAME", "only this alert channel"},
+    {"account", OPT_ACCOUNT, 'A', "ACCOUNT", "the one account that is approved"},
+    {"gameplan", OPT_GAMEPLAN, 'G', "FILE", "the gameplan that is approved, or its SHA-256"},
+    {"expires", OPT_EXPIRES, 'x', "SPAN", "how long it holds: 8h, 5d; at most 30d"},
+    {"reason", OPT_REASON, 'r', "TEXT", "why; goes into the audit trail"},
+    {"all", OPT_ALL, 'a', NULL, "ended ones too"},
 };
 
 static void print_option(const struct option_row *row)
@@ -122,6 +132,13 @@ static bool take_option(struct ctl *ctl, int code, const char *value)
     case OPT_SINCE: ctl->since = value; return true;
     case OPT_CONFIG: ctl->config = value; return true;
     case OPT_CHANNEL: ctl->channel = value; return true;
+    case OPT_ACCOUNT: ctl->account = value; return true;
+    case OPT_GAMEPLAN: ctl->gameplan = value; return true;
+    case OPT_REASON: ctl->reason = value; return true;
+    case OPT_ALL: ctl->all = true; return true;
+    case OPT_EXPIRES:
+        return (ts_parse_span_ms(value, &ctl->expires_ms) && ctl->expires_ms > 0) ||
+               bad_value("expires", value, "a span with its unit: 8h, 5d");
     default: return false;
     }
 }

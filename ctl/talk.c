@@ -52,6 +52,11 @@ static void not_allowed(const json_t *p, const char *what)
 {
     const char *need = ts_json_str_or(p, "need", "operate");
     ctl_error("%s: you need the %s right", what, need);
+    if (strcmp(need, "approve") == 0) {
+        ctl_hint(
+            "only members of the group [safety] cro_group have it, and being root is not enough");
+        return;
+    }
     ctl_hint("run it as root, or join the group named by [control] %s_group in tradestackd.conf",
              need);
 }

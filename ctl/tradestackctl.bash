@@ -2,16 +2,29 @@
 _tradestackctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="status up down start stop restart hold unhold reset release logs events watch
-        check reload alert version"
+        check reload safety approve approvals revoke audit alert version"
     local options="--socket --json --no-color --timeout --help --version --file --env-file --project
-        --wait --no-wait --follow --tail --since --config --channel"
+        --wait --no-wait --follow --tail --since --config --channel --account --gameplan
+        --expires --reason --all"
     case $prev in
-    --socket | --file | --env-file | --config)
+    --socket | --file | --env-file | --config | --gameplan)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
     alert)
         COMPREPLY=(test)
+        return
+        ;;
+    safety)
+        COMPREPLY=(reset)
+        return
+        ;;
+    approve)
+        mapfile -t COMPREPLY < <(compgen -W "live dry-run-off gameplan confirm" -- "$cur")
+        return
+        ;;
+    audit)
+        COMPREPLY=(verify)
         return
         ;;
     start | stop | restart | hold | unhold | reset | logs)

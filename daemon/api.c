@@ -150,6 +150,14 @@ static const struct ts_control_method methods[] = {
     {"Release", TS_RIGHT_OPERATE, ts_api_release_call},
     {"Reload", TS_RIGHT_OPERATE, ts_api_reload_call},
     {"AlertTest", TS_RIGHT_OPERATE, ts_api_alert_test_call},
+    {"Safety", TS_RIGHT_READ, ts_api_safety_call},
+    {"Approvals", TS_RIGHT_READ, ts_api_approvals_call},
+    {"Audit", TS_RIGHT_READ, ts_api_audit_call},
+    {"AuditVerify", TS_RIGHT_READ, ts_api_audit_verify_call},
+    {"SafetyReset", TS_RIGHT_APPROVE, ts_api_safety_reset_call},
+    {"Approve", TS_RIGHT_APPROVE, ts_api_approve_call},
+    {"Confirm", TS_RIGHT_APPROVE, ts_api_confirm_call},
+    {"Revoke", TS_RIGHT_WITHDRAW, ts_api_revoke_call},
 };
 
 static void on_refused(void *ctx, const struct ts_peer *peer, const char *method)
@@ -159,6 +167,12 @@ static void on_refused(void *ctx, const struct ts_peer *peer, const char *method
            TS_FIELDS(TS_I64("uid", peer->known ? (int64_t)peer->uid : -1), TS_I64("pid", peer->pid),
                      TS_STR("method", method)),
            "control: uid %lld may not call %s", peer->known ? (long long)peer->uid : -1LL, method);
+    char text[160];
+    struct ts_error ignored;
+    (void)snprintf(text, sizeof(text), "%.100s: not allowed", method);
+    const struct ts_trail_note note = {
+        .event = "command", .outcome = "refused", .peer = peer, .text = text};
+    (void)ts_trail_add(d, &note, NULL, &ignored);
 }
 
 static void groups_of(struct ts_daemon *d, struct ts_control_conf *conf)
@@ -166,6 +180,8 @@ static void groups_of(struct ts_daemon *d, struct ts_control_conf *conf)
     const struct ts_model *m = d->model;
     conf->has_operate_gid =
         m->operate_group[0] != '\0' && ts_peer_group_id(m->operate_group, &conf->operate_gid);
+    conf->has_approve_gid =
+        m->cro_group[0] != '\0' && ts_peer_group_id(m->cro_group, &conf->approve_gid);
     /* A read group that does not exist lets nobody read, not everybody. */
     conf->has_read_gid = m->read_group[0] != '\0';
     if (conf->has_read_gid && !ts_peer_group_id(m->read_group, &conf->read_gid)) {

@@ -24,6 +24,19 @@ void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameter
 void ts_api_reload_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *parameters);
 
+/* --- api_safety.c */
+void ts_api_safety_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_safety_reset_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_approve_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_confirm_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_revoke_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_approvals_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_audit_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_audit_verify_call(void *ctx, struct ts_call *call, const json_t *parameters);
+
+/* Log, history and audit trail: who asked for what. */
+void ts_api_log_command(struct ts_daemon *d, struct ts_call *call, const char *what,
+                        const char *service);
 /* The service named by a parameter, or SIZE_MAX after the call was answered with an error. */
 size_t ts_api_service(struct ts_daemon *d, struct ts_call *call, const json_t *parameters);
 void ts_api_failed(struct ts_call *call, const struct ts_error *err);

@@ -31,9 +31,10 @@ struct ts_wait {
     bool answered;
 };
 
-static void log_command(struct ts_daemon *d, struct ts_call *call, const char *what,
+void ts_api_log_command(struct ts_daemon *d, struct ts_call *call, const char *what,
                         const char *service)
 {
+    struct ts_error ignored; /* told by the trail itself; a stop must work with a full disk too */
     const struct ts_peer *peer = ts_call_peer(call);
     char text[200];
     (void)snprintf(text, sizeof(text), "%s %s, by uid %lld (pid %d)", what,
@@ -44,6 +45,9 @@ static void log_command(struct ts_daemon *d, struct ts_call *call, const char *w
                      TS_I64("uid", peer->known ? (int64_t)peer->uid : -1),
                      TS_I64("pid", peer->pid)),
            "%s", text);
+    const struct ts_trail_note note = {
+        .event = "command", .service = service, .outcome = "taken", .peer = peer, .text = text};
+    (void)ts_trail_add(d, &note, NULL, &ignored);
     ts_memory_event(d, service, "operator.command", text);
 }
 
@@ -307,7 +311,7 @@ static void post_to(struct ts_daemon *d, size_t i, enum ts_obs_kind kind)
 
 static void refuse(struct ts_call *call, const char *service, const char *reason, const char *verb)
 {
-    char why[300];
+    char why[TS_DETAIL_MAX * 3];
     char cure[160];
     (void)snprintf(why, sizeof(why), "%s %s", service, reason);
     (void)snprintf(cure, sizeof(cure), "tradestackctl %s %s", verb, service);
@@ -323,14 +327,19 @@ static bool may_start(struct ts_daemon *d, struct ts_call *call, size_t i)
         refuse(call, name, "is held by an operator", "unhold");
         return false;
     }
-    if (s->latch != TS_WHY_NONE) {
-        char reason[200];
-        (void)snprintf(reason, sizeof(reason), "is %s: %s", s->latch_blocks ? "blocked" : "failed",
-                       ts_why_text(s->latch));
+    char reason[TS_DETAIL_MAX * 2];
+    if (s->block == TS_BLOCK_TRIPPED) {
+        (void)snprintf(reason, sizeof(reason), "broke a safety rule: %s: %s", ts_why_text(s->latch),
+                       s->detail);
+        refuse(call, name, reason, "safety reset");
+        return false;
+    }
+    if (s->latch != TS_WHY_NONE && s->block == TS_BLOCK_NONE) {
+        (void)snprintf(reason, sizeof(reason), "has failed: %s", ts_why_text(s->latch));
         refuse(call, name, reason, "reset");
         return false;
     }
-    return true;
+    return true; /* a start that was refused is judged anew */
 }
 
 /* The services meant by the call: one and its relatives, or all. NULL: the call was answered. */
@@ -383,7 +392,7 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
             return;
         }
     }
-    log_command(d, call, "start", ts_json_str_or(parameters, "service", ""));
+    ts_api_log_command(d, call, "start", ts_json_str_or(parameters, "service", ""));
     for (size_t i = 0; i < d->unit_count; i++) {
         if (want[i] && d->released) {
             post_to(d, i, TS_OBS_CMD_UNHOLD);
@@ -403,7 +412,7 @@ void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters)
     if (want == NULL) {
         return;
     }
-    log_command(d, call, "stop", ts_json_str_or(parameters, "service", ""));
+    ts_api_log_command(d, call, "stop", ts_json_str_or(parameters, "service", ""));
     for (size_t i = 0; i < d->unit_count; i++) {
         if (want[i]) {
             post_to(d, i, TS_OBS_CMD_STOP);
@@ -427,7 +436,7 @@ void ts_api_restart_call(void *ctx, struct ts_call *call, const json_t *paramete
         return;
     }
     want[i] = true;
-    log_command(d, call, "restart", d->units[i]->service);
+    ts_api_log_command(d, call, "restart", d->units[i]->service);
     post_to(d, i, TS_OBS_CMD_RESTART);
     answer(d, call, parameters, GOAL_READY, want, ts_super_state(d->super, i)->running);
 }
@@ -439,7 +448,7 @@ static void simple_command(struct ts_daemon *d, struct ts_call *call, const json
     if (i == SIZE_MAX) {
         return;
     }
-    log_command(d, call, name, d->units[i]->service);
+    ts_api_log_command(d, call, name, d->units[i]->service);
     post_to(d, i, kind);
     ts_call_reply(call, NULL);
 }
@@ -461,13 +470,12 @@ void ts_api_reset_call(void *ctx, struct ts_call *call, const json_t *parameters
     if (i == SIZE_MAX) {
         return;
     }
-    if (ts_super_state(d->super, i)->latch == TS_WHY_LIVE_ACCOUNT && d->live_account) {
-        ts_call_error(call, "Refused",
-                      json_pack("{s:s, s:s}", "reason", d->live_text, "cure",
-                                "log the gateway in to a paper account first"));
+    if (ts_super_state(d->super, i)->block == TS_BLOCK_TRIPPED) {
+        refuse(call, d->units[i]->service, "broke a safety rule; only the CRO can reset that",
+               "safety reset");
         return;
     }
-    log_command(d, call, "reset", d->units[i]->service);
+    ts_api_log_command(d, call, "reset", d->units[i]->service);
     post_to(d, i, TS_OBS_CMD_RESET);
     ts_call_reply(call, NULL);
 }
@@ -486,7 +494,7 @@ void ts_api_release_call(void *ctx, struct ts_call *call, const json_t *paramete
     struct ts_daemon *d = ctx;
     json_t *list = json_array();
     (void)parameters;
-    log_command(d, call, "release", "");
+    ts_api_log_command(d, call, "release", "");
     ts_api_set_released(d, true);
     for (size_t i = 0; i < d->unit_count; i++) {
         post_to(d, i, TS_OBS_CMD_HOLD);
@@ -524,7 +532,7 @@ void ts_api_reload_call(void *ctx, struct ts_call *call, const json_t *parameter
     json_t *changed = NULL;
     json_t *errors = NULL;
     (void)parameters;
-    log_command(d, call, "reload", "");
+    ts_api_log_command(d, call, "reload", "");
     if (ts_daemon_reload(d, &changed, &errors)) {
         ts_call_reply(call, json_pack("{s:o}", "changed", changed));
     } else {
@@ -541,7 +549,7 @@ void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *param
         ts_api_failed(call, &err);
         return;
     }
-    log_command(d, call, "alert test", "");
+    ts_api_log_command(d, call, "alert test", "");
     ts_call_reply(call, json_pack("{s:I}", "queued", (json_int_t)queued));
 }
 

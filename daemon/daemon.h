@@ -6,6 +6,7 @@
  *   engine_watch.c    connection to the engine: up/down, events, resynchronisation
  *   units.c           services of the project <-> containers: adoption, inspect -> observation
  *   perform.c         actions -> engine calls -> observations
+ *   guard.h           the interlock: what is judged, and what follows (a map of its own)
  *   watch_probes.c    starts and stops probes and log followers; results -> observations
  *   memory.c          states <-> store
  *   notices.c         notices -> alerts
@@ -23,15 +24,18 @@
 #include "base/pattern.h"
 #include "control/server.h"
 #include "core/interlock.h"
+#include "core/planner.h"
 #include "engine/containers.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/logs.h"
+#include "guard.h"
 #include "model/calendar.h"
 #include "model/model.h"
 #include "net/http.h"
 #include "platform.h"
 #include "probe/probe.h"
+#include "probe/tripwire.h"
 #include "store/store.h"
 #include "supervisor.h"
 
@@ -56,6 +60,7 @@ struct ts_unit {
     struct ts_engine_op *acting;
     uint32_t acting_id;  /* operation id of the machine */
     bool acting_starts;  /* else stops */
+    size_t looking_at;   /* before a start: the unit whose turn it is to be looked at */
     ts_mono acted_at[2]; /* end of our last stop [0] and start [1]: events may still come */
     uint32_t epoch;      /* grows with every begin and end of an action */
     bool policy_pending; /* a change of the engine's restart policy is under way */
@@ -79,6 +84,8 @@ struct ts_unit {
     ts_wall log_run;      /* which run log_nano belongs to */
     ts_wall signals_from; /* older lines are history: they prove, but do not alarm */
     struct ts_pattern *signals[TS_MAX_SIGNALS];
+    struct ts_tripwire *tripwire;
+    struct ts_guard guard;
 };
 
 /* An engine connection: what was observed, since when. */
@@ -128,8 +135,16 @@ struct ts_daemon {
     struct ts_super *super;
     struct ts_unit **units; /* [ts_super_count()] */
     size_t unit_count;
-    bool live_account; /* some gateway serves an account that is not paper */
-    char live_text[TS_DETAIL_MAX];
+
+    struct ts_trail *trail;
+    enum ts_trail_state trail_state;
+    char trail_detail[TS_DETAIL_MAX];
+    struct ts_approval *approvals; /* oldest first */
+    size_t approval_count;
+    struct ts_trusted_clock trusted;
+    bool clock_went_back; /* since the approvals were looked at */
+    struct ts_timer *guard_timer;
+    struct ts_strays *strays;
 
     struct ts_timer *turn_timer; /* the machine's next deadline */
     struct ts_timer *stop_timer; /* the end of an orderly stop */
@@ -171,9 +186,6 @@ void ts_unit_post(struct ts_unit *u, const struct ts_obs *obs);
 void ts_perform_start(void *ctx, size_t service, uint32_t op_id);
 void ts_perform_stop(void *ctx, size_t service, uint32_t op_id, int64_t grace_ms);
 void ts_perform_inspect(void *ctx, size_t service);
-/* Judges an inspected container. */
-struct ts_start_verdict ts_perform_judge(struct ts_daemon *d, const struct ts_svc_spec *spec,
-                                         const json_t *inspect);
 /* Takes the restart policy over, or gives it back. */
 void ts_perform_take_policy(struct ts_unit *u);
 void ts_perform_release_policy(struct ts_unit *u);
@@ -206,6 +218,12 @@ void ts_memory_event(struct ts_daemon *d, const char *service, const char *event
 /* --- notices.c */
 void ts_notice_send(void *ctx, size_t service, const struct ts_action *action);
 void ts_notice_engine(struct ts_daemon *d, bool up);
+/* A guarded service cannot be verified for too long; text NULL: it can again. */
+void ts_notice_blind(struct ts_daemon *d, size_t service, const char *text);
+void ts_notice_approval(struct ts_daemon *d, const char *service, const char *text);
+void ts_notice_trail(struct ts_daemon *d, const char *text);
+/* A container that is none of ours and breaks the rules. */
+void ts_notice_stray(struct ts_daemon *d, const char *container, const char *text);
 void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail);
 /* Looks whether the whole stack has just become ready. */
 void ts_notice_stack(struct ts_daemon *d);

@@ -38,6 +38,7 @@ static void stop_link(struct ts_daemon *d)
         l->events = NULL;
     }
     ts_timer_stop(l->resync);
+    ts_strays_pause(d);
 }
 
 /* Whatever is seen next of a container, by an event's inspect or by the list: it is after a gap. */
@@ -140,6 +141,7 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
         became_up(d);
     }
     ts_units_inspect_all(d, gap);
+    ts_strays_listed(d, refs, count);
     ts_api_rescanned(d, NULL);
     ts_timer_after(d->link.resync, d->model->resync_ms);
     ts_daemon_kick(d);

@@ -69,7 +69,7 @@ static bool save(struct ts_daemon *d, size_t i, const struct ts_svc *s, struct t
     struct ts_store_service row = {
         .wanted = (int)s->wanted,
         .held = s->held,
-        .latch_blocks = s->latch_blocks,
+        .block = (int)s->block,
         .backoff_step = s->backoff_step,
         .backoff_until = to_wall(d, s->backoff_until),
         .restarts_total = s->restarts_total,
@@ -194,7 +194,10 @@ static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, 
     s->held = row->held;
     s->hold_why = ts_why_from_name(row->hold_why);
     s->latch = ts_why_from_name(row->latch);
-    s->latch_blocks = row->latch_blocks;
+    s->block = row->block == (int)TS_BLOCK_REFUSED   ? TS_BLOCK_REFUSED
+               : row->block == (int)TS_BLOCK_TRIPPED ? TS_BLOCK_TRIPPED
+                                                     : TS_BLOCK_NONE;
+    s->block = s->latch == TS_WHY_NONE ? TS_BLOCK_NONE : s->block;
     ts_detail_copy(s->detail, row->detail);
     s->backoff_step = row->backoff_step;
     s->backoff_until = to_mono(d, row->backoff_until);
@@ -208,6 +211,18 @@ static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, 
     }
 }
 
+/* The audit trail is the second witness: a state file that was lost or exchanged frees nobody. */
+static void recall_trip(struct ts_daemon *d, const char *service, struct ts_svc *s)
+{
+    enum ts_why why;
+    char detail[TS_DETAIL_MAX];
+    if (s->block != TS_BLOCK_TRIPPED && ts_trail_tripped(d, service, &why, detail)) {
+        s->latch = why;
+        s->block = TS_BLOCK_TRIPPED;
+        ts_detail_copy(s->detail, detail);
+    }
+}
+
 struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service)
 {
     struct ts_svc s = ts_machine_init(ts_loop_now(d->loop));
@@ -218,6 +233,7 @@ struct ts_svc ts_memory_recall(struct ts_daemon *d, const char *service)
     } else if (err.code != TS_E_NOT_FOUND) {
         ts_memory_failed(d, err.msg);
     }
+    recall_trip(d, service, &s);
     return s;
 }
 

@@ -35,7 +35,11 @@ static const struct notice_row {
                               "does not answer and is restarted"},
     [TS_NOTICE_FAILED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, false, false, "has failed"},
     [TS_NOTICE_BLOCKED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, true, false,
-                           "is blocked by the safety rules"},
+                           "is not started: the safety rules refuse"},
+    [TS_NOTICE_TRIPPED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, true, false,
+                           "broke a safety rule and is stopped"},
+    [TS_NOTICE_SUSPENDED] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL, true, false,
+                             "cannot be verified any more and is stopped"},
     [TS_NOTICE_TWOFA] = {TS_ALERT_OPEN, TS_SEVERITY_WARNING, true, false,
                          "waits for the second login factor"},
     [TS_NOTICE_MANUAL_STOP] = {TS_ALERT_INFO, TS_SEVERITY_WARNING, false, false,
@@ -70,10 +74,14 @@ static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s,
     } else if (notice == TS_NOTICE_SESSION_CLASH) {
         (void)snprintf(out, size, "The gateway's log: another login with the same user took over.");
     } else {
-        enum ts_why why =
-            notice == TS_NOTICE_FAILED || notice == TS_NOTICE_BLOCKED ? s->latch : s->why;
-        (void)snprintf(out, size, "%s%s%s.%s", ts_why_text(why), s->detail[0] != '\0' ? ": " : "",
-                       s->detail, probe);
+        bool latched = notice == TS_NOTICE_FAILED || notice == TS_NOTICE_BLOCKED ||
+                       notice == TS_NOTICE_TRIPPED;
+        enum ts_why why = latched                         ? s->latch
+                          : notice == TS_NOTICE_SUSPENDED ? TS_WHY_UNVERIFIED
+                                                          : s->why;
+        const char *detail = notice == TS_NOTICE_SUSPENDED ? action->detail : s->detail;
+        (void)snprintf(out, size, "%s%s%s.%s", ts_why_text(why), detail[0] != '\0' ? ": " : "",
+                       detail, probe);
     }
 }
 
@@ -87,8 +95,6 @@ static const char *cure(enum ts_why why)
         return "Stopped. Wait until IB unlocks the account (its log says how long), then: ";
     case TS_WHY_FATAL_CONFIG: return "Stopped. Mend its configuration (see its log), then: ";
     case TS_WHY_BUDGET: return "No more restarts. Look at its log, mend the cause, then: ";
-    case TS_WHY_INTERLOCK: return "It will not be started. Set it to dry-run and paper, then: ";
-    case TS_WHY_LIVE_ACCOUNT: return "It was stopped. Log the gateway in to paper, then: ";
     default: return "Mend the cause, then: ";
     }
 }
@@ -97,9 +103,28 @@ static void next_step(struct ts_daemon *d, size_t i, enum ts_notice notice, char
 {
     const struct ts_svc *s = ts_super_state(d->super, i);
     const struct ts_svc_spec *spec = ts_super_spec(d->super, i);
+    char command[300];
     switch (notice) {
-    case TS_NOTICE_FAILED:
     case TS_NOTICE_BLOCKED:
+        ts_guard_cure(d->units[i], command, sizeof(command));
+        (void)snprintf(out, size,
+                       "It stays stopped. To change that: %.300s%stradestackctl start %s", command,
+                       command[0] != '\0' ? "; then: " : "", spec->name);
+        break;
+    case TS_NOTICE_TRIPPED:
+        (void)snprintf(
+            out, size,
+            "Stopped at once (SIGKILL after %lld ms). It stays stopped, also over a "
+            "reboot, until the CRO has looked: tradestackctl safety; then: tradestackctl "
+            "safety reset %s",
+            (long long)spec->trip_grace_ms, spec->name);
+        break;
+    case TS_NOTICE_SUSPENDED:
+        (void)snprintf(out, size,
+                       "It starts again by itself as soon as all can be checked. See: "
+                       "tradestackctl safety");
+        break;
+    case TS_NOTICE_FAILED:
         (void)snprintf(out, size, "%stradestackctl reset %s", cure(s->latch), spec->name);
         break;
     case TS_NOTICE_DOWN:
@@ -140,6 +165,9 @@ static const char *incident_of(enum ts_notice notice)
     switch (notice) {
     case TS_NOTICE_TWOFA: return "2fa";
     case TS_NOTICE_SESSION_CLASH: return "session";
+    case TS_NOTICE_BLOCKED:
+    case TS_NOTICE_TRIPPED:
+    case TS_NOTICE_SUSPENDED: return "safety";
     default: return "health";
     }
 }
@@ -149,6 +177,7 @@ static void log_notice(struct ts_daemon *d, const char *service, enum ts_notice 
 {
     enum ts_msg msg = notice == TS_NOTICE_FAILED        ? TS_MSG_SERVICE_FAILED
                       : notice == TS_NOTICE_BLOCKED     ? TS_MSG_SERVICE_BLOCKED
+                      : notice == TS_NOTICE_TRIPPED     ? TS_MSG_SERVICE_TRIPPED
                       : notice == TS_NOTICE_MANUAL_STOP ? TS_MSG_MANUAL_STOP
                                                         : TS_MSG_DEBUG;
     TS_LOG(d->log, msg,
@@ -204,6 +233,64 @@ void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
         close_incident(d, spec->name, "2fa", row->title);
         close_incident(d, spec->name, "session", row->title);
     }
+    if (notice == TS_NOTICE_READY) {
+        close_incident(d, spec->name, "safety", row->title);
+    }
+}
+
+void ts_notice_blind(struct ts_daemon *d, size_t service, const char *text)
+{
+    const char *name = d->units[service]->service;
+    bool running = ts_super_state(d->super, service)->running;
+    struct ts_alert a = {.kind = TS_ALERT_OPEN, .severity = TS_SEVERITY_WARNING};
+    if (text == NULL) {
+        close_incident(d, name, "unverified", "can be verified again");
+        return;
+    }
+    (void)snprintf(a.key, sizeof(a.key), "%s/unverified", name);
+    (void)snprintf(a.title, sizeof(a.title), "%s cannot be verified", name);
+    ts_copy_cut(a.service, sizeof(a.service), name);
+    (void)snprintf(a.what, sizeof(a.what), "The safety rules cannot be checked: %.200s.", text);
+    (void)snprintf(a.doing, sizeof(a.doing), "%s See: tradestackctl safety",
+                   !running                                ? "It is not started meanwhile."
+                   : d->model->when_blind == TS_BLIND_KEEP ? "It is left running, as it had passed "
+                                                             "(when_blind = keep); nothing guarded "
+                                                             "is started."
+                                                           : "It is stopped (when_blind = stop).");
+    post(d, &a);
+}
+
+void ts_notice_approval(struct ts_daemon *d, const char *service, const char *text)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_WARNING};
+    (void)snprintf(a.title, sizeof(a.title), "an approval for %.60s has changed", service);
+    ts_copy_cut(a.service, sizeof(a.service), service);
+    ts_copy_cut(a.what, sizeof(a.what), text);
+    (void)snprintf(a.doing, sizeof(a.doing), "All of them: tradestackctl approvals");
+    post(d, &a);
+}
+
+void ts_notice_trail(struct ts_daemon *d, const char *text)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_CRITICAL, .urgent = true};
+    (void)snprintf(a.title, sizeof(a.title), "the audit trail is not to be trusted");
+    ts_copy_cut(a.what, sizeof(a.what), text);
+    (void)snprintf(a.doing, sizeof(a.doing),
+                   "Nothing guarded runs or starts until the CRO has looked: tradestackctl audit "
+                   "verify; then: tradestackctl safety reset SERVICE");
+    post(d, &a);
+}
+
+void ts_notice_stray(struct ts_daemon *d, const char *container, const char *text)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_CRITICAL, .urgent = true};
+    (void)snprintf(a.title, sizeof(a.title), "container %.80s could have traded", container);
+    ts_copy_cut(a.what, sizeof(a.what), text);
+    (void)snprintf(a.doing, sizeof(a.doing),
+                   "It is stopped. Find out who started it, and remove "
+                   "it: docker rm %.80s",
+                   container);
+    post(d, &a);
 }
 
 void ts_notice_engine(struct ts_daemon *d, bool up)

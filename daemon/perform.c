@@ -51,27 +51,142 @@ static void on_started(void *ctx, enum ts_outcome outcome, const struct ts_error
     ts_units_inspect(u);
 }
 
-static struct ts_env_fact fact(const json_t *inspect, const char *name, bool *ret_ok)
+/* --- a start: everything is looked at anew, judged, written down, and only then asked for */
+
+static void refuse(struct ts_unit *u, const struct ts_judgement *j)
 {
-    struct ts_error err;
-    const char *value = NULL;
-    *ret_ok = ts_container_env(inspect, name, &value, &err) && *ret_ok;
-    return (struct ts_env_fact){.is_set = value != NULL, .value = value};
+    struct ts_daemon *d = u->daemon;
+    bool sure = j->overall == TS_FINDING_FAIL;
+    struct ts_obs obs = {.kind = TS_OBS_OP_DONE,
+                         .op_id = u->acting_id,
+                         .result = sure ? TS_OPR_REFUSED : TS_OPR_UNSURE,
+                         .why = j->why};
+    ts_detail_copy(obs.detail, j->text);
+    u->acting = NULL;
+    u->epoch++;
+    if (sure) {
+        struct ts_error ignored;
+        json_t *data = json_pack("{s:s, s:s}", "rule", ts_rule_name(j->rule), "container", u->id);
+        const struct ts_trail_note note = {.event = "start",
+                                           .service = u->service,
+                                           .outcome = "refused",
+                                           .text = j->text,
+                                           .data = data};
+        (void)ts_trail_add(d, &note, NULL, &ignored);
+        json_decref(data);
+    }
+    ts_unit_post(u, &obs);
 }
 
-struct ts_start_verdict ts_perform_judge(struct ts_daemon *d, const struct ts_svc_spec *spec,
-                                         const json_t *inspect)
+/* The start of a guarded service is in the trail before it happens. */
+static bool write_down(struct ts_unit *u, struct ts_judgement *j)
 {
-    bool readable = true;
-    struct ts_start_facts facts = {.guarded = spec->guarded, .live_account_seen = d->live_account};
-    facts.dry_run = fact(inspect, "DRY_RUN", &readable);
-    facts.mode = fact(inspect, "TRADING_MODE", &readable);
-    if (!readable && spec->guarded) {
-        struct ts_start_verdict v = {.allowed = false, .why = TS_WHY_INTERLOCK};
-        (void)snprintf(v.text, sizeof(v.text), "its environment cannot be read");
-        return v;
+    struct ts_error err;
+    json_t *data = json_pack("{s:s, s:s}", "container", u->id, "image", u->container.image_id);
+    json_t *rules = json_object();
+    for (unsigned i = 0; i < TS_RULE_COUNT; i++) {
+        (void)json_object_set_new(rules, ts_rule_name((enum ts_rule)i),
+                                  json_string(ts_finding_name(j->rules[i].finding)));
     }
-    return ts_interlock_judge(&facts);
+    (void)json_object_set_new(data, "rules", rules);
+    const struct ts_trail_note note = {.event = "start",
+                                       .service = u->service,
+                                       .outcome = "allowed",
+                                       .text = "every rule passes",
+                                       .data = data,
+                                       .first = true};
+    bool ok = ts_trail_add(u->daemon, &note, NULL, &err);
+    json_decref(data);
+    if (!ok) {
+        j->overall = TS_FINDING_UNKNOWN;
+        j->why = TS_WHY_UNVERIFIED;
+        ts_detail_copy(j->text, err.msg);
+    }
+    return ok;
+}
+
+static void decide(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_judgement j;
+    struct ts_error why;
+    ts_guard_judge(u, &j);
+    bool guarded = ts_super_spec(d->super, u->index)->guarded;
+    if (j.overall != TS_FINDING_PASS || (guarded && !write_down(u, &j))) {
+        refuse(u, &j);
+        return;
+    }
+    u->acting = ts_container_start(d->engine, u->id, on_started, u, &why);
+    if (u->acting == NULL) {
+        fail(u, "start", &why);
+    }
+}
+
+static void on_plan(void *ctx, const struct ts_container_file *file, const struct ts_error *err)
+{
+    struct ts_unit *u = ctx;
+    u->acting = NULL;
+    ts_plan_take(u, file, err);
+    if (err != NULL && u->guard.plan.state != TS_PLAN_BAD) {
+        /* What an earlier look found is not good enough for a start. */
+        u->guard.plan = (struct ts_plan_facts){.state = TS_PLAN_UNKNOWN};
+        ts_detail_copy(u->guard.plan.detail, err->msg);
+    }
+    decide(u);
+}
+
+static void look_at_plan(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
+    struct ts_error err;
+    if (!spec->guarded || spec->gameplan[0] == '\0') {
+        decide(u);
+        return;
+    }
+    u->acting = ts_container_read_file(d->engine, u->id, spec->gameplan, on_plan, u, &err);
+    if (u->acting == NULL) {
+        on_plan(u, NULL, &err);
+    }
+}
+
+static void look_at_gateways(struct ts_unit *u);
+
+static void on_gateway(void *ctx, const struct ts_container *c, json_t *raw,
+                       const struct ts_error *err)
+{
+    struct ts_unit *u = ctx;
+    struct ts_daemon *d = u->daemon;
+    struct ts_unit *gateway = u->looking_at < d->unit_count ? d->units[u->looking_at] : NULL;
+    u->acting = NULL;
+    if (err != NULL) {
+        fail(u, "look at the gateway before the start", err);
+        return;
+    }
+    if (gateway != NULL && strcmp(gateway->id, c->id) == 0) {
+        ts_guard_saw(gateway, raw);
+    }
+    u->looking_at++;
+    look_at_gateways(u);
+}
+
+/* Looks at the next gateway, one after the other; after the last one at the gameplan. */
+static void look_at_gateways(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_error err;
+    bool guarded = ts_super_spec(d->super, u->index)->guarded;
+    for (; guarded && u->looking_at < d->unit_count; u->looking_at++) {
+        const struct ts_unit *it = d->units[u->looking_at];
+        if (it != u && it->id[0] != '\0' && ts_guard_is_gateway(it)) {
+            u->acting = ts_container_inspect(d->engine, it->id, on_gateway, u, &err);
+            if (u->acting == NULL) {
+                fail(u, "start", &err);
+            }
+            return;
+        }
+    }
+    look_at_plan(u);
 }
 
 /* The fresh look before the start: the container as the engine has it now is what is judged. */
@@ -79,27 +194,19 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
                       const struct ts_error *err)
 {
     struct ts_unit *u = ctx;
-    struct ts_daemon *d = u->daemon;
-    struct ts_error why;
     u->acting = NULL;
     if (err != NULL) {
         fail(u, "look before the start", err);
         return;
     }
-    struct ts_start_verdict v = ts_perform_judge(d, ts_super_spec(d->super, u->index), raw);
-    if (!v.allowed) {
-        finish(u, TS_OPR_REFUSED, v.text);
-        return;
-    }
-    if (c->status == TS_CONTAINER_RUNNING) {
-        finish(u, TS_OPR_DONE, "");
+    ts_guard_saw(u, raw);
+    if (c->status == TS_CONTAINER_RUNNING) { /* not by us: the inspect judges what runs */
+        finish(u, TS_OPR_ALREADY, "it runs already");
         ts_units_inspect(u);
         return;
     }
-    u->acting = ts_container_start(d->engine, u->id, on_started, u, &why);
-    if (u->acting == NULL) {
-        fail(u, "start", &why);
-    }
+    u->looking_at = 0;
+    look_at_gateways(u);
 }
 
 static struct ts_unit *begin(struct ts_daemon *d, size_t service, uint32_t op_id, bool starts)

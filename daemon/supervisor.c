@@ -26,6 +26,7 @@ struct ts_super {
     struct ts_env *envs;
     struct ts_node *nodes;
     bool *touched; /* stepped in this turn */
+    bool *blind;   /* guarded ones that the interlock cannot judge now */
     bool engine_up;
     bool window_on;
     ts_mono window_end;
@@ -61,6 +62,7 @@ static void free_services(struct ts_super *sup)
     free(sup->envs);
     free(sup->nodes);
     free(sup->touched);
+    free(sup->blind);
 }
 
 void ts_super_free(struct ts_super *sup)
@@ -84,8 +86,9 @@ static bool allocate(struct ts_super *ret, size_t count, struct ts_error *err)
     ret->envs = calloc(n, sizeof(*ret->envs));
     ret->nodes = calloc(n, sizeof(*ret->nodes));
     ret->touched = calloc(n, sizeof(*ret->touched));
+    ret->blind = calloc(n, sizeof(*ret->blind));
     if (ret->specs == NULL || ret->states == NULL || ret->before == NULL || ret->envs == NULL ||
-        ret->nodes == NULL || ret->touched == NULL) {
+        ret->nodes == NULL || ret->touched == NULL || ret->blind == NULL) {
         free_services(ret);
         ts_error_nomem(err);
         return false;
@@ -135,6 +138,7 @@ bool ts_super_set_services(struct ts_super *sup, const struct ts_svc_spec *specs
         fresh.states[i] = at != SIZE_MAX    ? sup->states[at]
                           : initial != NULL ? initial[i]
                                             : ts_machine_init(now);
+        fresh.blind[i] = at != SIZE_MAX ? sup->blind[at] : specs[i].guarded;
     }
     renumber_queue(sup, &fresh);
     free_services(sup);
@@ -145,6 +149,7 @@ bool ts_super_set_services(struct ts_super *sup, const struct ts_svc_spec *specs
     sup->envs = fresh.envs;
     sup->nodes = fresh.nodes;
     sup->touched = fresh.touched;
+    sup->blind = fresh.blind;
     sup->again = true;
     return true;
 }
@@ -193,6 +198,14 @@ void ts_super_set_window(struct ts_super *sup, bool on, ts_mono end)
     sup->window_end = end;
 }
 
+void ts_super_set_blind(struct ts_super *sup, size_t service, bool blind)
+{
+    if (service < sup->count && sup->blind[service] != blind) {
+        sup->blind[service] = blind;
+        sup->again = true;
+    }
+}
+
 /* xorshift64*: jitter needs to differ, not to be secret. */
 static uint32_t next_jitter(struct ts_super *sup)
 {
@@ -209,6 +222,7 @@ static struct ts_env current_env(const struct ts_super *sup, size_t i)
         .engine_up = sup->engine_up,
         .deps_ready = ts_plan_deps_ready(sup->nodes, sup->states, i),
         .dependents_stopped = ts_plan_dependents_stopped(sup->nodes, sup->states, sup->count, i),
+        .blind = sup->blind[i],
         .window_on = window,
         .window_end = window ? sup->window_end : TS_NEVER,
     };
@@ -217,8 +231,8 @@ static struct ts_env current_env(const struct ts_super *sup, size_t i)
 static bool same_env(const struct ts_env *a, const struct ts_env *b)
 {
     return a->engine_up == b->engine_up && a->deps_ready == b->deps_ready &&
-           a->dependents_stopped == b->dependents_stopped && a->window_on == b->window_on &&
-           a->window_end.ms == b->window_end.ms;
+           a->dependents_stopped == b->dependents_stopped && a->blind == b->blind &&
+           a->window_on == b->window_on && a->window_end.ms == b->window_end.ms;
 }
 
 static void keep_actions(struct ts_super *sup, size_t service, const struct ts_actions *out)
@@ -305,10 +319,10 @@ static bool tick_round(struct ts_super *sup, ts_mono now)
 static bool memory_differs(const struct ts_svc *a, const struct ts_svc *b)
 {
     return a->wanted != b->wanted || a->held != b->held || a->hold_why != b->hold_why ||
-           a->latch != b->latch || a->latch_blocks != b->latch_blocks ||
-           a->backoff_step != b->backoff_step || a->backoff_until.ms != b->backoff_until.ms ||
-           a->restart_count != b->restart_count || a->restarts_total != b->restarts_total ||
-           a->login_failures != b->login_failures || a->op != b->op || a->op_id != b->op_id;
+           a->latch != b->latch || a->block != b->block || a->backoff_step != b->backoff_step ||
+           a->backoff_until.ms != b->backoff_until.ms || a->restart_count != b->restart_count ||
+           a->restarts_total != b->restarts_total || a->login_failures != b->login_failures ||
+           a->op != b->op || a->op_id != b->op_id;
 }
 
 static bool probes_differ(const struct ts_svc *a, const struct ts_svc *b)

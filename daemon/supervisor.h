@@ -57,6 +57,9 @@ bool ts_super_overflowed(struct ts_super *sup);
 
 void ts_super_set_engine_up(struct ts_super *sup, bool up);
 void ts_super_set_window(struct ts_super *sup, bool on, ts_mono end);
+/* Can the interlock not see all that it must before a start of the service? True for a guarded one
+ * until somebody says otherwise. */
+void ts_super_set_blind(struct ts_super *sup, size_t service, bool blind);
 
 /* One turn. */
 void ts_super_turn(struct ts_super *sup, ts_mono now);

@@ -46,6 +46,7 @@ static void free_unit(struct ts_unit *u)
     ts_watch_forget(u);
     ts_engine_cancel(u->inspecting);
     ts_engine_cancel(u->acting);
+    ts_engine_cancel(u->guard.plan_op);
     ts_timer_free(u->log_retry);
     free(u);
 }
@@ -73,6 +74,7 @@ static struct ts_unit *add_unit(struct ts_daemon *d, const char *service)
     }
     u->daemon = d;
     u->index = d->unit_count;
+    ts_guard_init(&u->guard);
     ts_copy_cut(u->service, sizeof(u->service), service);
     d->units[d->unit_count++] = u;
     ts_memory_recall_policy(u);
@@ -180,6 +182,9 @@ static void set_container(struct ts_unit *u, const char *id)
     if (strcmp(u->id, id) != 0) {
         ts_engine_cancel(u->inspecting);
         u->inspecting = NULL;
+        ts_engine_cancel(u->guard.plan_op);
+        u->guard.plan_op = NULL;
+        u->guard.plan = (struct ts_plan_facts){.state = TS_PLAN_UNKNOWN};
         (void)snprintf(u->id, sizeof(u->id), "%s", id);
     }
 }
@@ -246,18 +251,6 @@ static bool same_deps(const struct ts_unit *u, const struct ts_container *c)
     return true;
 }
 
-/* A container that runs without our having started it is judged like a start. */
-static void judge_running(struct ts_unit *u, json_t *raw)
-{
-    struct ts_daemon *d = u->daemon;
-    struct ts_start_verdict v = ts_perform_judge(d, ts_super_spec(d->super, u->index), raw);
-    if (!v.allowed) {
-        struct ts_obs trip = {.kind = TS_OBS_TRIP, .why = v.why};
-        ts_copy_cut(trip.detail, sizeof(trip.detail), v.text);
-        ts_unit_post(u, &trip);
-    }
-}
-
 void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw)
 {
     struct ts_daemon *d = u->daemon;
@@ -281,8 +274,9 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
                "%s: supervised as container %s (%s)", u->service, c->name,
                ts_container_status_name(c->status));
     }
-    if (running && (first || new_run || new_container)) {
-        judge_running(u, raw);
+    ts_guard_saw(u, raw);
+    if (new_run || new_container) {
+        ts_guard_new_run(u);
     }
     struct ts_obs obs = {
         .kind = TS_OBS_CONTAINER,
@@ -297,6 +291,8 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     };
     u->after_gap = false;
     ts_unit_post(u, &obs);
+    ts_guard_pronounce(u); /* what runs without our having started it is judged like a start */
+    ts_guard_touch(d);     /* and it may concern others */
     ts_watch_engine_health(u);
     ts_perform_take_policy(u);
 }

@@ -6,9 +6,10 @@
 #include "base/parse.h"
 #include "daemon.h"
 
-#define LOG_TAIL     2000 /* lines of the past that a log probe looks at */
-#define LOG_RETRY_MS 1000
-#define LOG_RETRIES  6 /* doublings of that: a log driver that cannot be read stays so */
+#define LOG_TAIL         2000 /* lines of the past that a log probe looks at */
+#define LOG_TAIL_GUARDED 20000
+#define LOG_RETRY_MS     1000
+#define LOG_RETRIES      6 /* doublings of that: a log driver that cannot be read stays so */
 
 /* --- where a probe goes */
 
@@ -89,31 +90,12 @@ static void post_result(struct ts_unit *u, size_t index, enum ts_probe_reason re
     ts_unit_post(u, &obs);
 }
 
-/* A live account behind a paper stack: every guarded service stops, whatever it does. */
-static void trip_live_account(struct ts_unit *u, const struct ts_probe_result *result)
-{
-    struct ts_daemon *d = u->daemon;
-    bool was = d->live_account;
-    d->live_account = true;
-    (void)snprintf(d->live_text, sizeof(d->live_text), "%.40s serves account %.60s", u->service,
-                   result->accounts);
-    for (size_t i = 0; i < d->unit_count && !was; i++) {
-        if (ts_super_spec(d->super, i)->guarded) {
-            struct ts_obs trip = {.kind = TS_OBS_TRIP, .why = TS_WHY_LIVE_ACCOUNT};
-            ts_copy_cut(trip.detail, sizeof(trip.detail), d->live_text);
-            ts_unit_post(d->units[i], &trip);
-        }
-    }
-}
-
 static void on_result(void *ctx, const struct ts_probe_result *result)
 {
     const struct ts_probe_ref *ref = ctx;
     struct ts_unit *u = ref->unit;
-    if (result->reason == TS_PR_LIVE_ACCOUNT) {
-        trip_live_account(u, result);
-    } else if (result->reason == TS_PR_OK && result->accounts[0] != '\0') {
-        u->daemon->live_account = false;
+    if (ts_super_spec(u->daemon->super, u->index)->probes[ref->index].kind == TS_PROBE_IBAPI) {
+        ts_guard_saw_accounts(u, result);
     }
     post_result(u, ref->index, result->reason, result->took_ms, result->detail);
 }
@@ -144,8 +126,16 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
     struct ts_daemon *d = u->daemon;
     const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
     u->log_tries = 0;
+    u->guard.log_lost = TS_NEVER;
     if (line->time_nano > u->log_nano) {
         u->log_nano = line->time_nano;
+    }
+    /* Of the whole run, also of what was logged while nobody watched. */
+    if (u->tripwire != NULL && ts_tripwire_trips(u->tripwire, line->text, line->len)) {
+        ts_guard_tripwire(u, line->text);
+    }
+    if (line->continued) {
+        return; /* probes and signals are about lines */
     }
     for (size_t i = 0; i < spec->probe_count; i++) {
         if (spec->probes[i].kind == TS_PROBE_LOG && u->probes[i] != NULL) {
@@ -154,7 +144,7 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
     }
     bool past = line->time_nano != 0 && line->time_nano / 1000000 < u->signals_from.ms;
     for (size_t i = 0; i < spec->signal_count && !past; i++) {
-        if (u->signals[i] == NULL ||
+        if (u->signals[i] == NULL || spec->signals[i].signal == TS_SIG_TRIPWIRE ||
             ts_pattern_match(u->signals[i], line->text, line->len) != TS_MATCH_YES) {
             continue;
         }
@@ -180,6 +170,15 @@ static void retry_log(struct ts_unit *u)
     u->log_tries += u->log_tries < LOG_RETRIES;
 }
 
+/* A log that comes to its end or cannot be opened, of a container that runs. */
+static void lose_log(struct ts_unit *u)
+{
+    if (u->guard.log_lost.ms == TS_NEVER.ms) {
+        u->guard.log_lost = ts_loop_now(u->daemon->loop);
+        ts_guard_touch(u->daemon);
+    }
+}
+
 static void on_log_end(void *ctx, const struct ts_error *err)
 {
     struct ts_unit *u = ctx;
@@ -187,6 +186,7 @@ static void on_log_end(void *ctx, const struct ts_error *err)
     ts_logs_stop(u->log);
     u->log = NULL;
     if (u->watching) {
+        lose_log(u);
         retry_log(u);
     }
 }
@@ -204,6 +204,7 @@ static const struct ts_logs_handler log_handler = {on_log_line, on_log_end};
 static void start_log(struct ts_unit *u)
 {
     struct ts_daemon *d = u->daemon;
+    bool guarded = u->tripwire != NULL;
     struct ts_error err;
     struct ts_logs_options options = {
         .id = u->id,
@@ -211,8 +212,9 @@ static void start_log(struct ts_unit *u)
         .follow = true,
         .since_nano =
             u->log_nano != 0 ? u->log_nano + 1 : (u->container.started_at.ms - 1) * 1000000,
-        .tail = LOG_TAIL,
+        .tail = guarded ? LOG_TAIL_GUARDED : LOG_TAIL,
         .timestamps = true,
+        .whole = guarded,
     };
     if (u->log_retry == NULL) {
         u->log_retry = ts_timer_new(d->loop, on_log_retry, u, &err);
@@ -220,8 +222,10 @@ static void start_log(struct ts_unit *u)
             return;
         }
     }
+    u->guard.log_opened = ts_loop_now(d->loop);
     u->log = ts_logs_start(d->engine, &options, &log_handler, u, &err);
     if (u->log == NULL) {
+        lose_log(u);
         retry_log(u);
     }
 }
@@ -233,7 +237,7 @@ static bool wants_log(const struct ts_svc_spec *spec)
             return true;
         }
     }
-    return spec->signal_count > 0;
+    return spec->signal_count > 0 || spec->guarded;
 }
 
 /* --- starting and stopping */
@@ -253,6 +257,10 @@ static void make_probes(struct ts_unit *u, const struct ts_svc_spec *spec)
         if (u->signals[i] == NULL) {
             u->signals[i] = ts_pattern_new(spec->signals[i].pattern, &err);
         }
+    }
+    if (u->tripwire == NULL && !ts_tripwire_new(spec, &u->tripwire, &err)) {
+        TS_LOG(d->log, TS_MSG_CONFIG_ERROR, TS_FIELDS(TS_STR("service", u->service)),
+               "%s: its tripwires cannot be made: %s", u->service, err.msg);
     }
 }
 
@@ -305,6 +313,8 @@ void ts_watch_forget(struct ts_unit *u)
         ts_pattern_free(u->signals[i]);
         u->signals[i] = NULL;
     }
+    ts_tripwire_free(u->tripwire);
+    u->tripwire = NULL;
 }
 
 /* From the run's begin, for the log probes. Signs from before this daemon watched are history, and

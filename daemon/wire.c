@@ -140,7 +140,10 @@ static void on_outbox_failed(void *ctx, const char *text)
 static bool is_paper(void *ctx, const char *account)
 {
     const struct ts_daemon *d = ctx;
-    return ts_model_is_paper(d->model, account);
+    /* An approved live account is one that the gateway may serve. */
+    return ts_model_is_paper(d->model, account) ||
+           ts_approval_covers(d->approvals, d->approval_count, TS_APPROVE_LIVE, NULL, account,
+                              ts_loop_wall(d->loop));
 }
 
 /* --- building */
@@ -223,7 +226,8 @@ static bool make_parts(struct ts_daemon *d, struct ts_error *err)
         return false;
     }
     d->sender = ts_sender_new(d->loop, d->http, d->store, &hooks, err);
-    return d->sender != NULL && ts_sender_configure(d->sender, d->model, err);
+    return d->sender != NULL && ts_sender_configure(d->sender, d->model, err) &&
+           ts_guard_start(d, err);
 }
 
 struct ts_daemon *ts_daemon_new(const char *config_path, struct ts_model *take_model,
@@ -265,6 +269,7 @@ void ts_daemon_free(struct ts_daemon *d)
         ts_engine_watch_stop(d);
     }
     ts_prober_free(d->prober);
+    ts_guard_stop(d);
     ts_sender_free(d->sender);
     ts_engine_free(d->engine);
     ts_http_free(d->http);

@@ -11,7 +11,6 @@
 #include "base/macros.h"
 
 #define MAX_PHASE_CHANGES 8    /* in one step; more is a mistake in the functions below */
-#define TRIP_GRACE_MS     2000 /* a tripped interlock: SIGTERM to SIGKILL */
 #define MANUAL_NOTICE_MS  5000 /* an engine that ends stops its containers this long before */
 
 struct ts_svc ts_machine_init(ts_mono now)
@@ -66,23 +65,26 @@ void ts_step_enter(struct ts_step *st, enum ts_phase phase, enum ts_why why, ts_
     }
 }
 
-void ts_step_latch(struct ts_step *st, enum ts_why why, bool blocks, const char *detail)
+void ts_step_latch(struct ts_step *st, enum ts_why why, enum ts_block block, const char *detail)
 {
+    static const enum ts_notice notices[] = {[TS_BLOCK_NONE] = TS_NOTICE_FAILED,
+                                             [TS_BLOCK_REFUSED] = TS_NOTICE_BLOCKED,
+                                             [TS_BLOCK_TRIPPED] = TS_NOTICE_TRIPPED};
     struct ts_svc *s = &st->s;
-    if (s->latch != TS_WHY_NONE && (s->latch_blocks || !blocks)) {
-        return; /* the first reason stays; only a safety rule outranks a failure */
+    if (s->latch != TS_WHY_NONE && s->block >= block) {
+        return; /* the first reason stays; only what is worse outranks it */
     }
-    s->latch = why;
-    s->latch_blocks = blocks;
+    s->latch = why == TS_WHY_NONE ? TS_WHY_INTERLOCK : why;
+    s->block = block;
     ts_detail_copy(s->detail, detail);
-    ts_step_notice(st, blocks ? TS_NOTICE_BLOCKED : TS_NOTICE_FAILED);
+    ts_step_notice(st, notices[block]);
 }
 
 /* Latches that must not leave the container running: more tries or more trading do harm. */
 bool ts_step_latch_stops(const struct ts_svc *s)
 {
-    return s->latch_blocks || s->latch == TS_WHY_LOGIN_FAILED || s->latch == TS_WHY_LOCKED_OUT ||
-           s->latch == TS_WHY_FATAL_CONFIG;
+    return s->block != TS_BLOCK_NONE || s->latch == TS_WHY_LOGIN_FAILED ||
+           s->latch == TS_WHY_LOCKED_OUT || s->latch == TS_WHY_FATAL_CONFIG;
 }
 
 bool ts_step_want_up(const struct ts_svc *s)
@@ -106,7 +108,8 @@ void ts_step_issue_stop(struct ts_step *st)
 {
     struct ts_action *a = ts_step_add_action(st, TS_ACT_STOP);
     a->op_id = new_op(&st->s, TS_OP_STOP);
-    a->grace_ms = st->s.latch_blocks ? TRIP_GRACE_MS : st->spec->stop_grace_ms;
+    bool at_once = st->s.block != TS_BLOCK_NONE || st->s.suspended;
+    a->grace_ms = at_once ? st->spec->trip_grace_ms : st->spec->stop_grace_ms;
 }
 
 /* --- restart bookkeeping ----------------------------------------------------------------- */
@@ -153,7 +156,7 @@ bool ts_step_take_restart(struct ts_step *st, const char *detail)
 {
     struct ts_svc *s = &st->s;
     if (ts_machine_attempts(st->spec, s, st->now) >= st->spec->budget) {
-        ts_step_latch(st, TS_WHY_BUDGET, false, detail);
+        ts_step_latch(st, TS_WHY_BUDGET, TS_BLOCK_NONE, detail);
         return false;
     }
     forget_old_restarts(st);
@@ -178,8 +181,8 @@ void ts_step_enter_rest(struct ts_step *st)
 {
     struct ts_svc *s = &st->s;
     if (s->latch != TS_WHY_NONE) {
-        ts_step_enter(st, s->latch_blocks ? TS_PHASE_BLOCKED : TS_PHASE_FAILED, s->latch, TS_NEVER,
-                      s->detail);
+        ts_step_enter(st, s->block != TS_BLOCK_NONE ? TS_PHASE_BLOCKED : TS_PHASE_FAILED, s->latch,
+                      TS_NEVER, s->detail);
     } else if (s->held) {
         ts_step_enter(st, TS_PHASE_HELD, s->hold_why, TS_NEVER, "");
     } else {
@@ -267,6 +270,11 @@ ts_mono ts_machine_wakeup(const struct ts_svc *s)
     return s->deadline;
 }
 
+bool ts_machine_unverified(const struct ts_svc_spec *spec, const struct ts_svc *s)
+{
+    return spec->guarded && s->running && !s->verified;
+}
+
 bool ts_machine_watches(const struct ts_svc *s)
 {
     return s->running && s->seen && s->phase != TS_PHASE_UNKNOWN;
@@ -285,6 +293,12 @@ const char *ts_machine_invalid(const struct ts_svc *s)
     }
     if (s->restart_count > TS_MAX_RESTARTS) {
         return "more restarts than places";
+    }
+    if (s->verified && !s->running) {
+        return "verified without running";
+    }
+    if (s->block != TS_BLOCK_NONE && s->latch == TS_WHY_NONE) {
+        return "blocked without a reason";
     }
     bool rests = s->phase == TS_PHASE_BLOCKED || s->phase == TS_PHASE_FAILED ||
                  s->phase == TS_PHASE_HELD || s->phase == TS_PHASE_STOPPED;

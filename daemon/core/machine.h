@@ -64,6 +64,10 @@ enum ts_phase { TS_PHASES(TS_PHASE_ENUM) TS_PHASE_COUNT };
     X(TS_WHY_MISSING, "missing", "the container does not exist")                                   \
     X(TS_WHY_INTERLOCK, "interlock", "its configuration is not dry-run and paper")                 \
     X(TS_WHY_LIVE_ACCOUNT, "live-account", "the gateway serves an account that is not paper")      \
+    X(TS_WHY_GAMEPLAN, "gameplan", "a gameplan is there that is not approved")                     \
+    X(TS_WHY_LOG_TRIP, "log-trip", "its log speaks of live trading")                               \
+    X(TS_WHY_TRAIL, "audit-trail", "the audit trail was tampered with")                            \
+    X(TS_WHY_UNVERIFIED, "unverified", "its safety cannot be verified now")                        \
     X(TS_WHY_DEP_RETURNED, "dependency-returned", "a dependency came back")
 
 #define TS_WHY_ENUM(symbol, name, text) symbol,
@@ -71,6 +75,13 @@ enum ts_why { TS_WHYS(TS_WHY_ENUM) TS_WHY_COUNT };
 
 enum ts_wanted { TS_WANTED_NONE, TS_WANTED_UP, TS_WANTED_DOWN };
 enum ts_verdict { TS_VERDICT_PENDING, TS_VERDICT_PASS, TS_VERDICT_FAIL };
+
+/* What the interlock has to do with a latch. */
+enum ts_block {
+    TS_BLOCK_NONE,
+    TS_BLOCK_REFUSED, /* a start was refused: judged anew at the next one that somebody asks for */
+    TS_BLOCK_TRIPPED  /* it ran though it must not: until the CRO resets it, whatever happens */
+};
 
 #define TS_DETAIL_MAX   160
 #define TS_MAX_RESTARTS 64 /* remembered restarts, and so the largest budget */
@@ -102,7 +113,7 @@ struct ts_svc {
     bool held;
     enum ts_why hold_why; /* TS_WHY_HOLD or TS_WHY_MANUAL_STOP */
     enum ts_why latch;    /* not NONE: failed or blocked until reset */
-    bool latch_blocks;    /* the latch is the interlock's */
+    enum ts_block block;  /* not NONE: the latch is the interlock's */
     uint32_t backoff_step;
     ts_mono backoff_until;             /* no start before; in the past when there is none */
     uint32_t restart_count;            /* entries in restarts */
@@ -121,6 +132,7 @@ struct ts_svc {
     int exit_code;
     ts_mono started_at; /* of this run, as seen by us */
     bool started_ok;    /* every startup probe has passed since */
+    bool verified;      /* guarded: the interlock has passed this very run as it is */
     bool was_ready;     /* in this run */
     bool twofa;
     ts_mono twofa_until; /* no restart before; meaningful while twofa */
@@ -131,7 +143,8 @@ struct ts_svc {
     uint32_t op_id;
     uint32_t op_retries; /* lost starts (304) and stops without effect, in a row */
     bool restart_after_stop;
-    bool stop_now; /* do not wait for dependents */
+    bool stop_now;  /* do not wait for dependents */
+    bool suspended; /* being stopped because it cannot be verified */
     enum ts_why stop_why;
     bool told; /* the not-ready notice of this phase has gone out */
 };
@@ -141,6 +154,7 @@ struct ts_env {
     bool engine_up;
     bool deps_ready;         /* every dependency satisfied */
     bool dependents_stopped; /* nothing that depends on it runs */
+    bool blind;              /* guarded: the interlock cannot see all that it must before a start */
     bool window_on;          /* an expected-outage window (with slack) is on and applies */
     ts_mono window_end;      /* with slack; meaningful while window_on */
     uint32_t jitter;         /* 0..9999, fresh for every step */
@@ -161,7 +175,10 @@ struct ts_env {
     X(TS_OBS_CMD_HOLD, "cmd-hold")                                                                 \
     X(TS_OBS_CMD_UNHOLD, "cmd-unhold")                                                             \
     X(TS_OBS_CMD_RESET, "cmd-reset")                                                               \
+    X(TS_OBS_CMD_SAFETY_RESET, "cmd-safety-reset")                                                 \
     X(TS_OBS_DEP_RETURNED, "dep-returned") /* and its policy says restart */                       \
+    X(TS_OBS_VERIFIED, "verified")         /* the interlock passes what runs */                    \
+    X(TS_OBS_SUSPEND, "suspend")           /* it cannot be verified any more: stop until it can */ \
     X(TS_OBS_TRIP, "trip") /* the interlock: stop at once and latch; `why` is the rule */
 
 #define TS_OBS_ENUM(symbol, name) symbol,
@@ -170,7 +187,8 @@ enum ts_obs_kind { TS_OBS_KINDS(TS_OBS_ENUM) TS_OBS_KIND_COUNT };
 enum ts_op_result {
     TS_OPR_DONE,
     TS_OPR_ALREADY, /* 304: the engine believes it is so already; may be a lost start */
-    TS_OPR_REFUSED, /* by the interlock */
+    TS_OPR_REFUSED, /* by the interlock; see why */
+    TS_OPR_UNSURE,  /* the interlock cannot see all that it must: nothing was done */
     TS_OPR_FAILED,  /* the engine said no */
     TS_OPR_UNKNOWN, /* timeout or connection lost: it may have happened */
     TS_OP_RESULT_COUNT
@@ -196,7 +214,7 @@ struct ts_obs {
     /* TS_OBS_OP_DONE */
     uint32_t op_id;
     enum ts_op_result result;
-    /* TS_OBS_TRIP */
+    /* TS_OBS_TRIP, TS_OBS_SUSPEND, TS_OPR_REFUSED */
     enum ts_why why;
     char detail[TS_DETAIL_MAX];
 };
@@ -208,6 +226,8 @@ struct ts_obs {
     X(TS_NOTICE_RESTARTING, "restarting") /* stopped by us to restart it */                        \
     X(TS_NOTICE_FAILED, "failed")                                                                  \
     X(TS_NOTICE_BLOCKED, "blocked")                                                                \
+    X(TS_NOTICE_TRIPPED, "tripped")                                                                \
+    X(TS_NOTICE_SUSPENDED, "suspended")                                                            \
     X(TS_NOTICE_TWOFA, "2fa")                                                                      \
     X(TS_NOTICE_MANUAL_STOP, "manual-stop")                                                        \
     X(TS_NOTICE_STOP_FAILED, "stop-failed")                                                        \
@@ -241,6 +261,9 @@ struct ts_actions {
     size_t count;
     struct ts_action list[TS_MAX_ACTIONS];
 };
+
+/* Is a guarded service still to be passed by the interlock before it may count as ready? */
+bool ts_machine_unverified(const struct ts_svc_spec *spec, const struct ts_svc *s);
 
 /* The state of a service nobody has looked at yet. */
 struct ts_svc ts_machine_init(ts_mono now);

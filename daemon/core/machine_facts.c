@@ -11,6 +11,8 @@ void ts_step_new_run(struct ts_step *st)
     s->was_ready = false;
     s->twofa = false;
     s->stop_hint = false;
+    s->verified = false;
+    s->suspended = false;
     for (size_t i = 0; i < TS_MAX_PROBES; i++) {
         memset(&s->probes[i], 0, sizeof(s->probes[i]));
         s->probes[i].reason = TS_PR_PENDING;
@@ -22,6 +24,15 @@ void ts_step_new_run(struct ts_step *st)
         has_startup = has_startup || (st->spec->probes[i].purposes & TS_PURPOSE_STARTUP) != 0;
     }
     s->started_ok = !has_startup;
+}
+
+/* A start was refused: what somebody asks for next is judged as it is then. A trip stays. */
+static void clear_refusal(struct ts_svc *s)
+{
+    if (s->block == TS_BLOCK_REFUSED) {
+        s->latch = TS_WHY_NONE;
+        s->block = TS_BLOCK_NONE;
+    }
 }
 
 static void apply_container(struct ts_step *st)
@@ -39,10 +50,10 @@ static void apply_container(struct ts_step *st)
     if (obs->after_gap) {
         s->stop_hint = false; /* an engine that ends stops everything: that is nobody's wish */
     }
-    if (obs->new_container && s->latch_blocks) {
-        s->latch = TS_WHY_NONE; /* another configuration: the interlock judges it anew */
-        s->latch_blocks = false;
+    if (obs->new_container) {
+        clear_refusal(s); /* another configuration: the interlock judges it anew */
     }
+    s->verified = s->verified && !obs->new_container;
     if (s->running && (!was_running || obs->new_run)) {
         ts_step_new_run(st);
     }
@@ -54,7 +65,7 @@ static void apply_container(struct ts_step *st)
 /* More logins now would lock the account or need a person: stop and say so. */
 static void login_stop(struct ts_step *st, enum ts_why why, const char *detail)
 {
-    ts_step_latch(st, why, false, detail);
+    ts_step_latch(st, why, TS_BLOCK_NONE, detail);
 }
 
 static void apply_signal(struct ts_step *st)
@@ -84,6 +95,7 @@ static void apply_signal(struct ts_step *st)
         s->twofa_until = ts_mono_add(st->now, st->spec->twofa_wait_ms);
         break;
     case TS_SIG_SESSION_CLASH: ts_step_notice(st, TS_NOTICE_SESSION_CLASH); break;
+    case TS_SIG_TRIPWIRE: break; /* the interlock's: it trips or not */
     case TS_SIGNAL_COUNT: break;
     }
 }
@@ -98,9 +110,11 @@ static void apply_start_done(struct ts_step *st)
             s->exists = true;
             s->running = true; /* until an inspect says otherwise */
             ts_step_new_run(st);
+            s->verified = true; /* judged right before; and again by the inspect that follows */
         }
         break;
-    case TS_OPR_REFUSED: ts_step_latch(st, TS_WHY_INTERLOCK, true, st->obs->detail); break;
+    case TS_OPR_REFUSED: ts_step_latch(st, st->obs->why, TS_BLOCK_REFUSED, st->obs->detail); break;
+    case TS_OPR_UNSURE:
     case TS_OPR_ALREADY:
     case TS_OPR_FAILED:
     case TS_OPR_UNKNOWN:
@@ -131,8 +145,10 @@ static void hold(struct ts_svc *s, enum ts_why why)
 
 static void clear_failures(struct ts_svc *s, ts_mono now)
 {
-    s->latch = TS_WHY_NONE;
-    s->latch_blocks = false;
+    if (s->block != TS_BLOCK_TRIPPED) {
+        s->latch = TS_WHY_NONE;
+        s->block = TS_BLOCK_NONE;
+    }
     s->backoff_step = 0;
     s->backoff_until = now;
     s->restart_count = 0;
@@ -147,6 +163,7 @@ static void apply_command(struct ts_step *st)
     case TS_OBS_CMD_START:
         s->wanted = TS_WANTED_UP;
         s->backoff_until = st->now;
+        clear_refusal(s);
         if (s->hold_why == TS_WHY_MANUAL_STOP) {
             s->held = false;
         }
@@ -164,18 +181,40 @@ static void apply_command(struct ts_step *st)
         s->stop_now = s->running;
         s->stop_why = TS_WHY_COMMAND;
         s->backoff_until = st->now;
+        clear_refusal(s);
         break;
     case TS_OBS_CMD_HOLD: hold(s, TS_WHY_HOLD); break;
     case TS_OBS_CMD_UNHOLD: s->held = false; break;
     case TS_OBS_CMD_RESET: clear_failures(s, st->now); break;
+    case TS_OBS_CMD_SAFETY_RESET:
+        if (s->block != TS_BLOCK_NONE) {
+            s->latch = TS_WHY_NONE;
+            s->block = TS_BLOCK_NONE;
+        }
+        break;
     default: break;
     }
 }
 
 static void apply_trip(struct ts_step *st)
 {
-    ts_step_latch(st, st->obs->why, true, st->obs->detail);
+    ts_step_latch(st, st->obs->why, TS_BLOCK_TRIPPED, st->obs->detail);
     st->s.stop_now = st->s.running;
+    st->s.verified = false;
+}
+
+/* Nothing is known to be wrong, so nothing is latched: it starts again once all can be seen. */
+static void apply_suspend(struct ts_step *st)
+{
+    struct ts_svc *s = &st->s;
+    if (s->running && s->phase != TS_PHASE_STOPPING) {
+        s->restart_after_stop = s->wanted == TS_WANTED_UP && !s->held;
+        s->stop_now = true;
+        s->stop_why = TS_WHY_UNVERIFIED;
+        s->suspended = true;
+        ts_detail_copy(s->detail, st->obs->detail);
+        ts_step_notice(st, TS_NOTICE_SUSPENDED);
+    }
 }
 
 void ts_step_apply(struct ts_step *st)
@@ -197,7 +236,8 @@ void ts_step_apply(struct ts_step *st)
     case TS_OBS_CMD_RESTART:
     case TS_OBS_CMD_HOLD:
     case TS_OBS_CMD_UNHOLD:
-    case TS_OBS_CMD_RESET: apply_command(st); break;
+    case TS_OBS_CMD_RESET:
+    case TS_OBS_CMD_SAFETY_RESET: apply_command(st); break;
     case TS_OBS_DEP_RETURNED:
         if (s->running && !s->held && s->wanted == TS_WANTED_UP) {
             s->restart_after_stop = true;
@@ -205,7 +245,10 @@ void ts_step_apply(struct ts_step *st)
             s->stop_why = TS_WHY_DEP_RETURNED;
         }
         break;
+    case TS_OBS_VERIFIED: s->verified = true; break;
+    case TS_OBS_SUSPEND: apply_suspend(st); break;
     case TS_OBS_TRIP: apply_trip(st); break;
     case TS_OBS_KIND_COUNT: break;
     }
+    s->verified = s->verified && s->running;
 }

@@ -46,7 +46,7 @@ void ts_step_enter_backoff(struct ts_step *st, enum ts_why why, const char *deta
 void ts_step_on_exit(struct ts_step *st);
 void ts_step_notice(struct ts_step *st, enum ts_notice notice);
 /* Sets the latch: failed (or blocked) until reset. */
-void ts_step_latch(struct ts_step *st, enum ts_why why, bool blocks, const char *detail);
+void ts_step_latch(struct ts_step *st, enum ts_why why, enum ts_block block, const char *detail);
 
 /* machine_probes.c: what the probe results add up to */
 bool ts_step_all_ready(const struct ts_step *st);

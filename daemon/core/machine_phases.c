@@ -8,6 +8,7 @@
 #define LOST_START_RETRIES  100
 #define STOP_RETRIES        3
 #define ENGINE_RETRY_MS     2000 /* after a start or stop with unknown outcome */
+#define UNSURE_RETRY_MS     5000 /* after a start that the interlock could not judge */
 
 /* What every running service reacts to, whatever its probes say. True: the phase has changed. */
 static bool step_running(struct ts_step *st)
@@ -23,6 +24,10 @@ static bool step_running(struct ts_step *st)
     if (s->latch != TS_WHY_NONE && ts_step_latch_stops(s)) {
         s->stop_now = true;
         ts_step_enter_stopping(st, s->latch, false);
+        return true;
+    }
+    if (s->suspended) {
+        ts_step_enter_stopping(st, s->stop_why, s->restart_after_stop);
         return true;
     }
     if (s->held) {
@@ -62,7 +67,7 @@ static void step_unknown(struct ts_step *st)
 static bool rests_right(const struct ts_svc *s)
 {
     if (s->latch != TS_WHY_NONE) {
-        return s->phase == (s->latch_blocks ? TS_PHASE_BLOCKED : TS_PHASE_FAILED) &&
+        return s->phase == (s->block != TS_BLOCK_NONE ? TS_PHASE_BLOCKED : TS_PHASE_FAILED) &&
                s->why == s->latch;
     }
     if (s->held) {
@@ -138,12 +143,17 @@ static void step_waiting(struct ts_step *st)
         ts_step_enter(st, TS_PHASE_WAITING, why, TS_NEVER, "");
         return;
     }
+    if (st->spec->guarded && st->env->blind) {
+        ts_step_enter(st, TS_PHASE_WAITING, TS_WHY_UNVERIFIED, TS_NEVER, "");
+        return;
+    }
     if (!ts_mono_reached(s->backoff_until, st->now)) {
         s->deadline = s->backoff_until;
         return;
     }
-    enum ts_why why =
-        s->why == TS_WHY_DEPENDENCY || s->why == TS_WHY_ENGINE ? TS_WHY_WANTED : s->why;
+    bool passing = s->why == TS_WHY_DEPENDENCY || s->why == TS_WHY_ENGINE ||
+                   s->why == TS_WHY_UNVERIFIED; /* what held it back is over */
+    enum ts_why why = passing ? TS_WHY_WANTED : s->why;
     ts_step_issue_start(st);
     ts_step_enter_starting(st, why);
 }
@@ -163,6 +173,9 @@ static void start_failed(struct ts_step *st)
         s->backoff_until = ts_mono_add(st->now, ENGINE_RETRY_MS);
         ts_step_enter(st, TS_PHASE_WAITING, TS_WHY_ENGINE, s->backoff_until, st->obs->detail);
         ts_step_add_action(st, TS_ACT_INSPECT);
+    } else if (result == TS_OPR_UNSURE) {
+        s->backoff_until = ts_mono_add(st->now, UNSURE_RETRY_MS);
+        ts_step_enter(st, TS_PHASE_WAITING, TS_WHY_UNVERIFIED, s->backoff_until, st->obs->detail);
     } else {
         ts_step_enter_backoff(st, TS_WHY_START_FAILED, st->obs->detail);
     }
@@ -173,6 +186,10 @@ static void start_timed_out(struct ts_step *st)
 {
     struct ts_svc *s = &st->s;
     const struct ts_probe_state *p = ts_step_blocking_probe(st);
+    if (p == NULL && ts_machine_unverified(st->spec, s)) {
+        ts_step_enter(st, TS_PHASE_NOT_READY, TS_WHY_UNVERIFIED, TS_NEVER, "");
+        return;
+    }
     if (p != NULL && ts_probe_reason_alive(p->reason) && p->reason != TS_PR_PENDING) {
         /* It works, but cannot be used: a restart would not help. */
         ts_step_enter(st, TS_PHASE_NOT_READY, TS_WHY_PROBE, TS_NEVER, p->detail);
@@ -288,6 +305,9 @@ static enum ts_why not_ready_why(const struct ts_step *st)
     if (s->paused) {
         return TS_WHY_PAUSED;
     }
+    if (ts_step_blocking_probe(st) == NULL && ts_machine_unverified(st->spec, s)) {
+        return TS_WHY_UNVERIFIED;
+    }
     if (st->env->window_on) {
         return TS_WHY_WINDOW;
     }
@@ -365,6 +385,7 @@ static void stopped(struct ts_step *st)
     enum ts_why why = s->why;
     s->restart_after_stop = false;
     s->stop_now = false;
+    s->suspended = false;
     s->stop_hint = false;
     if (!s->exists) {
         ts_step_enter(st, TS_PHASE_ABSENT, TS_WHY_MISSING, TS_NEVER, "");
@@ -409,7 +430,7 @@ static void step_stopping(struct ts_step *st)
     if (s->op != TS_OP_NONE) {
         return; /* the call has its own deadline and always comes back */
     }
-    if (!ts_step_latch_stops(s) &&
+    if (!ts_step_latch_stops(s) && !s->suspended &&
         (s->held || (s->wanted == TS_WANTED_UP && !s->restart_after_stop))) {
         s->restart_after_stop = false;
         ts_step_enter_starting(st,

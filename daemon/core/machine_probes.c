@@ -87,7 +87,8 @@ void ts_step_apply_probe(struct ts_step *st)
 
 bool ts_step_all_ready(const struct ts_step *st)
 {
-    return st->s.running && !st->s.paused && st->s.started_ok && ts_step_blocking_probe(st) == NULL;
+    return st->s.running && !st->s.paused && st->s.started_ok &&
+           !ts_machine_unverified(st->spec, &st->s) && ts_step_blocking_probe(st) == NULL;
 }
 
 const struct ts_probe_state *ts_step_dead_probe(const struct ts_step *st)

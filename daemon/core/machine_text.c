@@ -67,6 +67,8 @@ static void next_not_ready(const struct ts_svc_spec *spec, const struct ts_env *
     char span[TS_SPAN_TEXT];
     if (s->paused) {
         (void)snprintf(out, size, "left alone until somebody unpauses it");
+    } else if (s->why == TS_WHY_UNVERIFIED) {
+        (void)snprintf(out, size, "counts as ready once tradestackctl safety shows no unknown");
     } else if (env->window_on) {
         (void)snprintf(out, size, "expected now; reported if it lasts %s longer",
                        span_until(env->window_end, now, span));
@@ -92,12 +94,26 @@ static void next_not_ready(const struct ts_svc_spec *spec, const struct ts_env *
     }
 }
 
-static void next_waiting(const struct ts_env *env, char *out, size_t size)
+static void next_waiting(const struct ts_svc_spec *spec, const struct ts_env *env, char *out,
+                         size_t size)
 {
-    const char *text = !env->engine_up    ? "starts when the engine answers again"
-                       : !env->deps_ready ? "starts when its dependencies are ready"
-                                          : "starts now";
+    const char *text = !env->engine_up               ? "starts when the engine answers again"
+                       : !env->deps_ready            ? "starts when its dependencies are ready"
+                       : spec->guarded && env->blind ? "starts when the safety rules can be checked"
+                                                     : "starts now";
     (void)snprintf(out, size, "%s", text);
+}
+
+static void next_blocked(const struct ts_svc_spec *spec, const struct ts_svc *s, char *out,
+                         size_t size)
+{
+    if (s->block == TS_BLOCK_TRIPPED) {
+        (void)snprintf(out, size, "stays stopped until the CRO says: tradestackctl safety reset %s",
+                       spec->name);
+    } else {
+        (void)snprintf(out, size, "mend it (tradestackctl safety), then: tradestackctl start %s",
+                       spec->name);
+    }
 }
 
 void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
@@ -115,7 +131,7 @@ void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
             (void)snprintf(out, size, "to start it: tradestackctl start %s", spec->name);
         }
         break;
-    case TS_PHASE_WAITING: next_waiting(env, out, size); break;
+    case TS_PHASE_WAITING: next_waiting(spec, env, out, size); break;
     case TS_PHASE_STARTING:
         if (s->deadline.ms != TS_NEVER.ms) {
             (void)snprintf(out, size, "given %s more to become ready",
@@ -135,8 +151,8 @@ void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
                        : s->restart_after_stop ? "starts again when stopped"
                                                : "then it stays stopped");
         break;
+    case TS_PHASE_BLOCKED: next_blocked(spec, s, out, size); break;
     case TS_PHASE_FAILED:
-    case TS_PHASE_BLOCKED:
         (void)snprintf(out, size, "mend the cause, then: tradestackctl reset %s", spec->name);
         break;
     case TS_PHASE_HELD:

@@ -17,6 +17,12 @@ static void tell_dropped(struct channel *ch, const char *title, const char *why)
 /* --- in */
 
 /* Urgent letters go before the others, otherwise in order. */
+/* Its place in the queue: what is critical and urgent first, then what is urgent. */
+static int rank_of(const struct ts_alert *a)
+{
+    return !a->urgent ? 0 : a->severity == TS_SEVERITY_CRITICAL ? 2 : 1;
+}
+
 static void hold(struct channel *ch, const struct letter *letter)
 {
     if (ch->held == NULL) {
@@ -30,7 +36,7 @@ static void hold(struct channel *ch, const struct letter *letter)
         return;
     }
     size_t at = ch->held_count;
-    while (letter->alert.urgent && at > 0 && !ch->held[at - 1].letter.alert.urgent) {
+    while (at > 0 && rank_of(&letter->alert) > rank_of(&ch->held[at - 1].letter.alert)) {
         ch->held[at] = ch->held[at - 1];
         at--;
     }
@@ -48,7 +54,7 @@ static bool store_letter(struct channel *ch, struct letter *letter, struct ts_er
     }
     struct ts_store_letter row = {
         .created = letter->created,
-        .priority = letter->alert.urgent ? 1 : 0,
+        .priority = rank_of(&letter->alert),
         .severity = (int)letter->alert.severity,
         .body = body,
     };

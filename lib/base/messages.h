@@ -33,6 +33,8 @@
     X(26, TS_MSG_ACTION, "service.action", TS_LOG_NOTICE, "The daemon acts on a container")        \
     X(27, TS_MSG_MANUAL_STOP, "service.manual-stop", TS_LOG_NOTICE,                                \
       "Somebody stopped a container by hand; it is left stopped")                                  \
+    X(28, TS_MSG_SERVICE_TRIPPED, "service.tripped", TS_LOG_ERROR,                                 \
+      "A running service broke a safety rule and is stopped")                                      \
     X(30, TS_MSG_ALERT_SENT, "alert.sent", TS_LOG_INFO, "An alert was delivered")                  \
     X(31, TS_MSG_ALERT_DELAYED, "alert.delayed", TS_LOG_WARNING,                                   \
       "An alert could not be delivered and is tried again")                                        \
@@ -44,6 +46,9 @@
     X(41, TS_MSG_STORE_OK, "store.ok", TS_LOG_NOTICE, "The state file can be written again")       \
     X(50, TS_MSG_CONTROL_REFUSED, "control.refused", TS_LOG_WARNING,                               \
       "A control client was refused")                                                              \
+    X(55, TS_MSG_AUDIT, "audit", TS_LOG_NOTICE, "An entry of the audit trail")                     \
+    X(56, TS_MSG_AUDIT_DAMAGED, "audit.damaged", TS_LOG_ERROR,                                     \
+      "The audit trail was tampered with, or cannot be opened")                                    \
     X(60, TS_MSG_OBSERVER, "observe.check", TS_LOG_INFO, "The observer's check")                   \
     X(61, TS_MSG_SUPERVISOR_SILENT, "observe.supervisor-silent", TS_LOG_ERROR,                     \
       "The supervisor does not answer the observer")

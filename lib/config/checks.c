@@ -81,6 +81,9 @@ static void check_service(struct ts_build *b, struct ts_build_section *s)
         ts_config_build_error(b, s, is_given(b, s, "backoff_max") ? "backoff_max" : "backoff_first",
                               "backoff_first is longer than backoff_max");
     }
+    if (spec->gameplan[0] != '\0' && spec->gameplan[0] != '/') {
+        ts_config_build_error(b, s, "gameplan", "want a whole path in the container: /data/…");
+    }
     for (size_t i = 0; i < spec->dep_count; i++) {
         if (strcmp(spec->deps[i], spec->name) == 0) {
             ts_config_build_error(b, s, "depends_on", "a service cannot depend on itself");

@@ -37,6 +37,8 @@ static const struct ts_word log_levels[] = {{"error", TS_LOG_ERROR},   {"warning
                                             {"debug", TS_LOG_DEBUG},   {NULL, 0}};
 static const struct ts_word channel_kinds[] = {
     {"discord", TS_CHANNEL_DISCORD}, {"webhook", TS_CHANNEL_WEBHOOK}, {NULL, 0}};
+static const struct ts_word blind_answers[] = {
+    {"keep", TS_BLIND_KEEP}, {"stop", TS_BLIND_STOP}, {NULL, 0}};
 static const struct ts_word days[] = {{"daily", 127}, {"sun", 1},  {"mon", 2},
                                       {"tue", 4},     {"wed", 8},  {"thu", 16},
                                       {"fri", 32},    {"sat", 64}, {NULL, 0}};
@@ -121,6 +123,24 @@ static const struct ts_key keys[] = {
      .help = "Refuse a configuration in which no service is guarded. Say no only for a stack "
              "without a bot."},
 
+    {TS_SECTION_SAFETY, "cro_group", TS_KEY_TEXT, MODEL(cro_group), .def = "",
+     .help = "Members of this group, and nobody else (not even root), may approve live trading, "
+             "revoke an approval and reset a tripped interlock. Empty: nobody may."},
+    {TS_SECTION_SAFETY, "approvers", TS_KEY_NUMBER, MODEL(approvers), RANGE(1, 2), .def = "1",
+     .help = "How many different people an approval needs."},
+    {TS_SECTION_SAFETY, "gameplan_interval", TS_KEY_SPAN, MODEL(plan_interval_ms), RANGE(500, HOUR),
+     .def = "5s",
+     .help = "How often the gameplan of a guarded service is looked at in its volume."},
+    {TS_SECTION_SAFETY, "blind_after", TS_KEY_SPAN, MODEL(blind_after_ms), RANGE(SECOND, DAY),
+     .def = "1m",
+     .help = "What the gateway's API, the log or the volume told longer ago than this counts as "
+             "not known: nothing guarded is started then."},
+    {TS_SECTION_SAFETY, "when_blind", TS_KEY_ENUM, MODEL(when_blind), .words = blind_answers,
+     .def = "keep",
+     .help = "What happens then to a guarded service that runs and had passed every rule: keep it "
+             "running, or stop it until it can be checked again. One that never passed is "
+             "stopped."},
+
     {TS_SECTION_OBSERVE, "interval", TS_KEY_SPAN, MODEL(observe_interval_ms), RANGE(SECOND, HOUR),
      .def = "30s", .restart = true, .help = "How often tradestackd --observe reports."},
     {TS_SECTION_OBSERVE, "supervisor", TS_KEY_PATH, MODEL(observe_supervisor), .def = "",
@@ -182,6 +202,12 @@ static const struct ts_key keys[] = {
     {TS_SECTION_SERVICE, "guarded", TS_KEY_BOOL, SERVICE(guarded), .def = "no",
      .help = "It trades: it starts only with DRY_RUN=true and, where set, TRADING_MODE=paper, and "
              "never while the gateway serves a live account."},
+    {TS_SECTION_SERVICE, "trip_grace", TS_KEY_SPAN, SERVICE(trip_grace_ms), RANGE(0, MINUTE),
+     .def = "2s",
+     .help = "guarded: from the stop signal to SIGKILL when a safety rule trips while it runs."},
+    {TS_SECTION_SERVICE, "gameplan", TS_KEY_TEXT, SERVICE(gameplan), .def = "/data/gameplan.json",
+     .help = "guarded: where the bot looks for its gameplan, in the container. A file there needs "
+             "an approval. Empty: not looked at."},
     {TS_SECTION_SERVICE, "on_dependency_return", TS_KEY_ENUM, SERVICE(on_dependency_return),
      .words = dep_returns, .def = "recheck",
      .help = "When a dependency is ready again after a loss: look at the probes again, or restart "

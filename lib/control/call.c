@@ -84,15 +84,21 @@ bool ts_call_wants_more(const struct ts_call *call)
 static bool may(const struct ts_control *c, const struct ts_peer *peer, enum ts_right right)
 {
     const struct ts_control_conf *conf = &c->conf;
-    if (ts_client_is_owner(peer)) {
+    bool approves =
+        peer->known && conf->has_approve_gid && ts_peer_in_group(peer, conf->approve_gid);
+    if (right == TS_RIGHT_APPROVE) {
+        return approves;
+    }
+    if (ts_client_is_owner(peer) || (right == TS_RIGHT_WITHDRAW && approves)) {
         return true;
     }
     bool operates =
         peer->known && conf->has_operate_gid && ts_peer_in_group(peer, conf->operate_gid);
-    if (right == TS_RIGHT_OPERATE || operates) {
+    if (right == TS_RIGHT_OPERATE || right == TS_RIGHT_WITHDRAW || operates) {
         return operates;
     }
-    return !conf->has_read_gid || (peer->known && ts_peer_in_group(peer, conf->read_gid));
+    return !conf->has_read_gid || approves ||
+           (peer->known && ts_peer_in_group(peer, conf->read_gid));
 }
 
 /* org.varlink.service: what every Varlink service answers (varlink.org, "Service"). */
@@ -189,9 +195,11 @@ static void not_allowed(struct ts_call *call, const struct ts_control_method *me
     if (conf->on_refused != NULL) {
         conf->on_refused(conf->ctx, &call->client->peer, method->name);
     }
-    ts_call_error(
-        call, "NotAllowed",
-        json_pack("{s:s}", "need", method->right == TS_RIGHT_OPERATE ? "operate" : "read"));
+    static const char *const needs[] = {[TS_RIGHT_READ] = "read",
+                                        [TS_RIGHT_OPERATE] = "operate",
+                                        [TS_RIGHT_APPROVE] = "approve",
+                                        [TS_RIGHT_WITHDRAW] = "operate"};
+    ts_call_error(call, "NotAllowed", json_pack("{s:s}", "need", needs[method->right]));
 }
 
 static void dispatch(struct ts_call *call, const char *name, json_t *parameters)

@@ -25,6 +25,9 @@ bool ts_peer_hung_up(int fd);
 bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid);
 /* The uid that this process runs as. */
 uint32_t ts_peer_own_uid(void);
+/* The user's name, from the machine's own list only: no name service can hold us up. "" if it has
+ * none there. */
+void ts_peer_user_name(uint32_t uid, char *out, size_t size);
 /* A group's number by its name. False if there is no such group. May ask the name service: only at
  * start and reload. */
 bool ts_peer_group_id(const char *name, uint32_t *ret_gid);

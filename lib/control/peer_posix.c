@@ -3,8 +3,12 @@
 
 #include <grp.h>
 #include <poll.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/parse.h"
 
 struct ts_peer ts_peer_of(int fd)
 {
@@ -51,6 +55,24 @@ bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid)
 uint32_t ts_peer_own_uid(void)
 {
     return geteuid();
+}
+
+void ts_peer_user_name(uint32_t uid, char *out, size_t size)
+{
+    struct passwd entry;
+    struct passwd *found = NULL;
+    char buf[4096];
+    FILE *list = fopen("/etc/passwd", "re");
+    out[0] = '\0';
+    while (list != NULL && fgetpwent_r(list, &entry, buf, sizeof(buf), &found) == 0) {
+        if (found->pw_uid == uid) {
+            ts_copy_cut(out, size, found->pw_name);
+            break;
+        }
+    }
+    if (list != NULL) {
+        (void)fclose(list);
+    }
 }
 
 bool ts_peer_group_id(const char *name, uint32_t *ret_gid)

@@ -271,6 +271,8 @@ void ts_control_set_groups(struct ts_control *c, const struct ts_control_conf *c
 {
     c->conf.has_operate_gid = conf->has_operate_gid;
     c->conf.operate_gid = conf->operate_gid;
+    c->conf.has_approve_gid = conf->has_approve_gid;
+    c->conf.approve_gid = conf->approve_gid;
     c->conf.has_read_gid = conf->has_read_gid;
     c->conf.read_gid = conf->read_gid;
 }

@@ -26,7 +26,12 @@
 struct ts_control;
 struct ts_call;
 
-enum ts_right { TS_RIGHT_READ, TS_RIGHT_OPERATE };
+enum ts_right {
+    TS_RIGHT_READ,
+    TS_RIGHT_OPERATE,
+    TS_RIGHT_APPROVE, /* members of the approving group only: not root, not our own user */
+    TS_RIGHT_WITHDRAW /* operate or approve: what makes things safer */
+};
 
 struct ts_control_method {
     const char *name; /* without the interface: "GetStatus" */
@@ -42,6 +47,8 @@ struct ts_control_conf {
     /* root and our own user may do everything. */
     bool has_operate_gid;
     uint32_t operate_gid;
+    bool has_approve_gid; /* else nobody may approve */
+    uint32_t approve_gid;
     bool has_read_gid; /* else everybody may read */
     uint32_t read_gid;
     const struct ts_control_method *methods; /* borrowed */

@@ -104,6 +104,24 @@ static void on_list(struct ts_engine_op *op, const struct ts_http_reply *reply,
     free(refs);
 }
 
+/* Sends the list request of op, which is freed on failure. */
+static struct ts_engine_op *start_list(struct ts_engine_op *op, const char *query,
+                                       const json_t *filters, struct ts_error *err)
+{
+    struct ts_buf path = ts_buf_init(TS_ENGINE_PATH_MAX);
+    (void)ts_buf_adds(&path, query);
+    if (filters == NULL || !ts_engine_add_filters(&path, filters)) {
+        ts_buf_done(&path);
+        ts_engine_op_free(op);
+        (void)ts_error_set(err, TS_E_INVALID, "what to list cannot be asked for");
+        return NULL;
+    }
+    const struct ts_engine_request request = {.method = "GET", .path = path.data};
+    op = ts_engine_op_start(op, &request, on_list, err);
+    ts_buf_done(&path);
+    return op;
+}
+
 struct ts_engine_op *ts_containers_list(struct ts_engine *e, const char *project,
                                         ts_containers_listed *done, void *ctx, struct ts_error *err)
 {
@@ -115,18 +133,25 @@ struct ts_engine_op *ts_containers_list(struct ts_engine *e, const char *project
     op->done.listed = done;
     json_t *filters TS_CLEANUP(ts_json_drop) =
         json_pack("{s:[s++]}", "label", "com.docker.compose.project", "=", project);
-    struct ts_buf path = ts_buf_init(TS_ENGINE_PATH_MAX);
-    (void)ts_buf_adds(&path, "/containers/json?all=1&");
-    if (filters == NULL || !ts_engine_add_filters(&path, filters)) {
-        ts_buf_done(&path);
-        ts_engine_op_free(op);
-        (void)ts_error_set(err, TS_E_INVALID, "the project's name cannot be used");
+    return start_list(op, "/containers/json?all=1&", filters, err);
+}
+
+struct ts_engine_op *ts_containers_list_made_from(struct ts_engine *e, const char *const *image_ids,
+                                                  size_t count, ts_containers_listed *done,
+                                                  void *ctx, struct ts_error *err)
+{
+    struct ts_engine_op *op =
+        ts_engine_op_new(e, ctx, err, "list the containers made from %zu images", count);
+    if (op == NULL) {
         return NULL;
     }
-    const struct ts_engine_request request = {.method = "GET", .path = path.data};
-    op = ts_engine_op_start(op, &request, on_list, err);
-    ts_buf_done(&path);
-    return op;
+    op->done.listed = done;
+    json_t *images = json_array();
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append_new(images, json_string(image_ids[i]));
+    }
+    json_t *filters TS_CLEANUP(ts_json_drop) = json_pack("{s:o}", "ancestor", images);
+    return start_list(op, "/containers/json?", filters, err);
 }
 
 static void on_inspect(struct ts_engine_op *op, const struct ts_http_reply *reply,

@@ -33,6 +33,12 @@ struct ts_engine_op *ts_containers_list(struct ts_engine *e, const char *project
                                         ts_containers_listed *done, void *ctx,
                                         struct ts_error *err) TS_MUST_CHECK;
 
+/* The running containers, of whatever project, that were made from one of these images (ids) or
+ * from an image made from it. */
+struct ts_engine_op *ts_containers_list_made_from(struct ts_engine *e, const char *const *image_ids,
+                                                  size_t count, ts_containers_listed *done,
+                                                  void *ctx, struct ts_error *err) TS_MUST_CHECK;
+
 /* container and raw (the whole answer) are borrowed for the call; json_incref() keeps raw. */
 typedef void ts_container_inspected(void *ctx, const struct ts_container *container, json_t *raw,
                                     const struct ts_error *err);

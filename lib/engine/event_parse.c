@@ -118,7 +118,7 @@ bool ts_event_parse(const json_t *value, const char *project, struct ts_engine_e
     const char *of_project = attribute(attributes, "com.docker.compose.project");
     *ret_known = false;
     if (strcmp(type, "container") != 0 || !find_action(action, n, &ev.action) ||
-        (of_project[0] != '\0' && strcmp(of_project, project) != 0)) {
+        (project[0] != '\0' && of_project[0] != '\0' && strcmp(of_project, project) != 0)) {
         return true;
     }
     const char *id = ts_json_str_or(value, "Actor.ID", ts_json_str_or(value, "id", ""));

@@ -135,6 +135,9 @@ static void on_done(void *ctx, const struct ts_http_reply *reply, const struct t
  * "health_status: healthy". exec_* is left out: every health check would make three of them. */
 static json_t *filters_for(const char *project)
 {
+    if (project[0] == '\0') {
+        return json_pack("{s:[s], s:[s,s]}", "type", "container", "event", "start", "unpause");
+    }
     return json_pack("{s:[s], s:[s++], s:[s,s,s,s,s,s,s,s,s,s,s,s,s]}", "type", "container",
                      "label", "com.docker.compose.project", "=", project, "event", "create",
                      "start", "restart", "kill", "oom", "die", "stop", "pause", "unpause", "rename",

@@ -1,5 +1,5 @@
 /*
- * The engine's event stream, for the containers of one Compose project.
+ * The engine's event stream, for the containers of one Compose project or for all.
  *
  * Events are a hint, not the truth: the engine remembers only the last 256, forgets them when it is
  * restarted, drops some for a slow reader, and says nothing of any of it. So list and inspect once
@@ -49,8 +49,8 @@ struct ts_engine_event {
 /*
  * One event object, in any form that engines have used: with Type/Action/Actor, with the older
  * status/id, Docker's "health_status: healthy", Podman's HealthStatus. Pure.
- * True with *ret_known false for an event that is none of ours (exec_*, attach, …, another type or
- * project); TS_E_PROTOCOL for an object that is no event.
+ * project "": any. True with *ret_known false for an event that is none of ours (exec_*, attach, …,
+ * another type or project); TS_E_PROTOCOL for an object that is no event.
  */
 bool ts_event_parse(const json_t *value, const char *project, struct ts_engine_event *ret,
                     bool *ret_known, struct ts_error *err) TS_MUST_CHECK;
@@ -67,7 +67,8 @@ struct ts_events_handler {
 };
 
 /*
- * Opens the stream; it is not opened again by itself. since_nano: only what happened after this
+ * Opens the stream; it is not opened again by itself. project "": what starts, of every container
+ * that the engine has, and nothing else. since_nano: only what happened after this
  * time of the engine's clock (ts_events_last_nano() of the stream before); 0: from now on.
  * handler is borrowed. NULL: TS_E_CONFLICT (not negotiated), TS_E_INVALID, TS_E_NOMEM.
  */

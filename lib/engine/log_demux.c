@@ -5,6 +5,8 @@
 
 #include "engine/inspect.h"
 
+#define STAMP_MAX 40 /* bytes of a time stamp */
+
 typedef bool on_line_fn(void *ctx, const struct ts_log_line *line);
 
 void ts_log_demux_init(struct ts_log_demux *d, bool is_tty, bool has_times)
@@ -14,15 +16,21 @@ void ts_log_demux_init(struct ts_log_demux *d, bool is_tty, bool has_times)
     d->has_times = has_times;
 }
 
-/* Delivers the line and begins the next. After a false of on_line, d may be gone. */
-static bool end_line(struct ts_log_demux *d, enum ts_log_stream stream, on_line_fn *on_line,
-                     void *ctx)
+void ts_log_demux_whole(struct ts_log_demux *d)
 {
-    struct ts_log_splitter *s = &d->lines[stream];
-    s->text[s->len] = '\0';
-    struct ts_log_line line = {
-        .stream = stream, .text = s->text, .len = s->len, .truncated = s->truncated};
-    if (d->has_times) {
+    d->whole = true;
+}
+
+static struct ts_log_line line_of(const struct ts_log_demux *d, enum ts_log_stream stream)
+{
+    const struct ts_log_splitter *s = &d->lines[stream];
+    struct ts_log_line line = {.stream = stream,
+                               .time_nano = s->time_nano,
+                               .text = s->text,
+                               .len = s->len,
+                               .truncated = s->truncated,
+                               .continued = s->continued};
+    if (d->has_times && !s->continued) {
         const char *space = memchr(s->text, ' ', s->len);
         size_t n = space == NULL ? s->len : (size_t)(space - s->text);
         if (ts_engine_time_parse(s->text, n, &line.time_nano)) {
@@ -31,11 +39,61 @@ static bool end_line(struct ts_log_demux *d, enum ts_log_stream stream, on_line_
             line.len -= n;
         }
     }
+    return line;
+}
+
+/* Delivers the line and begins the next. After a false of on_line, d may be gone. */
+static bool end_line(struct ts_log_demux *d, enum ts_log_stream stream, on_line_fn *on_line,
+                     void *ctx)
+{
+    struct ts_log_splitter *s = &d->lines[stream];
+    s->text[s->len] = '\0';
+    struct ts_log_line line = line_of(d, stream);
     s->len = 0;
     s->has_any = false;
     s->truncated = false;
+    s->continued = false;
+    s->time_nano = 0;
+    s->frame_open = false;
     s->escape = TS_LOG_PLAIN;
     return on_line(ctx, &line);
+}
+
+/* Delivers what there is of a long line and goes on with its end, so that a word at the cut is
+ * whole in one of the two. */
+static bool end_piece(struct ts_log_demux *d, enum ts_log_stream stream, on_line_fn *on_line,
+                      void *ctx)
+{
+    struct ts_log_splitter *s = &d->lines[stream];
+    s->text[s->len] = '\0';
+    s->truncated = true;
+    struct ts_log_line line = line_of(d, stream);
+    s->truncated = false;
+    s->continued = true;
+    s->time_nano = line.time_nano;
+    s->frame_open = false;
+    if (!on_line(ctx, &line)) {
+        return false;
+    }
+    memmove(s->text, s->text + s->len - TS_LOG_OVERLAP, TS_LOG_OVERLAP);
+    s->len = TS_LOG_OVERLAP;
+    return true;
+}
+
+/* The engine cuts long lines into frames and puts a time stamp before each: inside a line it is
+ * none of the container's. */
+static void drop_inner_stamp(struct ts_log_splitter *s)
+{
+    int64_t nano;
+    size_t n = s->len - s->frame_at;
+    if (s->text[s->len - 1] == ' ') {
+        s->frame_open = false;
+        if (ts_engine_time_parse(s->text + s->frame_at, n - 1, &nano)) {
+            s->len = s->frame_at;
+        }
+    } else if (n > STAMP_MAX) {
+        s->frame_open = false;
+    }
 }
 
 /* Follows an escape sequence; true if the byte belongs to one. */
@@ -87,6 +145,9 @@ static void keep(struct ts_log_splitter *s, unsigned char c)
         return;
     }
     s->text[s->len++] = (char)c;
+    if (s->frame_open) {
+        drop_inner_stamp(s);
+    }
 }
 
 static bool take_text(struct ts_log_demux *d, enum ts_log_stream stream, const unsigned char *bytes,
@@ -103,6 +164,8 @@ static bool take_text(struct ts_log_demux *d, enum ts_log_stream stream, const u
             if (!end_line(d, stream, on_line, ctx)) {
                 return false;
             }
+        } else if (d->whole && s->len == TS_LOG_LINE_MAX && !end_piece(d, stream, on_line, ctx)) {
+            return false;
         } else {
             keep(s, bytes[i]);
         }
@@ -120,6 +183,9 @@ static bool read_header(struct ts_log_demux *d, struct ts_error *err)
         return ts_error_set(err, TS_E_PROTOCOL, "the log is not in the engine's frames");
     }
     d->stream = h[0] == 2 ? TS_LOG_STDERR : TS_LOG_STDOUT;
+    struct ts_log_splitter *s = &d->lines[d->stream];
+    s->frame_open = d->has_times && s->has_any && s->len < TS_LOG_LINE_MAX;
+    s->frame_at = s->len;
     return true;
 }
 

@@ -16,7 +16,8 @@
 
 #include "base/error.h"
 
-#define TS_LOG_LINE_MAX ((size_t)8 * 1024) /* bytes delivered of one line */
+#define TS_LOG_LINE_MAX ((size_t)8 * 1024) /* bytes delivered of one line at once */
+#define TS_LOG_OVERLAP  ((size_t)256)      /* bytes that two pieces of a line have in common */
 #define TS_LOG_FRAME_MAX                                                                           \
     (16 * 1024 * 1024) /* a longer frame is no frame: engines cut at 16 KiB                        \
                         */
@@ -29,6 +30,7 @@ struct ts_log_line {
     const char *text;          /* NUL-terminated behind len bytes, no line end; borrowed */
     size_t len;
     bool truncated; /* there was more of the line */
+    bool continued; /* a further piece of a line (only with ts_log_demux_whole()) */
 };
 
 enum ts_log_escape { TS_LOG_PLAIN, TS_LOG_ESC, TS_LOG_CSI, TS_LOG_OSC, TS_LOG_OSC_ESC };
@@ -38,6 +40,10 @@ struct ts_log_splitter {
     size_t len;
     bool has_any; /* something of the line came, even if it was left out */
     bool truncated;
+    bool continued;
+    int64_t time_nano; /* of the line whose further pieces these are */
+    size_t frame_at;   /* where a frame began inside the line */
+    bool frame_open;   /* … and may have begun with a time stamp */
     bool after_cr;
     enum ts_log_escape escape;
 };
@@ -46,6 +52,7 @@ struct ts_log_demux {
     struct ts_log_splitter lines[2]; /* by enum ts_log_stream */
     bool is_tty;
     bool has_times;
+    bool whole;
     unsigned char header[8];
     size_t header_len;
     uint32_t left; /* payload bytes of the present frame still to come */
@@ -55,6 +62,10 @@ struct ts_log_demux {
 
 /* has_times: every line begins with the engine's time stamp and a space. */
 void ts_log_demux_init(struct ts_log_demux *d, bool is_tty, bool has_times);
+
+/* From now on what is behind TS_LOG_LINE_MAX bytes of a line is delivered too, in further pieces
+ * that overlap, so that nothing can hide behind a long line or at the cut. */
+void ts_log_demux_whole(struct ts_log_demux *d);
 
 /*
  * Takes n bytes; on_line runs for every line they complete and returns false to stop.

@@ -147,6 +147,9 @@ struct ts_logs *ts_logs_start(struct ts_engine *e, const struct ts_logs_options 
     l->handler = handler;
     l->ctx = ctx;
     ts_log_demux_init(&l->demux, options->tty, options->timestamps);
+    if (options->whole) {
+        ts_log_demux_whole(&l->demux);
+    }
     if (!open_log(l, options, err)) {
         destroy(l);
         return NULL;

@@ -24,6 +24,7 @@ struct ts_logs_options {
     int64_t since_nano; /* only lines after this time of the engine's clock; 0: from the start */
     int64_t tail;       /* only the last so many lines; negative: all */
     bool timestamps;    /* fill time_nano; needed to go on later with since_nano */
+    bool whole;         /* long lines in pieces: ts_log_demux_whole() */
 };
 
 /* NULL: TS_E_INVALID (id), TS_E_CONFLICT (not negotiated), TS_E_NOMEM. handler is borrowed. */

@@ -103,7 +103,8 @@ const char *ts_probe_kind_name(enum ts_probe_kind k);
     X(TS_SIG_TWOFA_WAIT, "2fa-wait", "waits for the second factor on the phone")                   \
     X(TS_SIG_TWOFA_TIMEOUT, "2fa-timeout", "nobody confirmed the second factor in time")           \
     X(TS_SIG_SESSION_CLASH, "session-clash", "another login with the same user took the session")  \
-    X(TS_SIG_FATAL_CONFIG, "fatal-config", "the service refuses its configuration")
+    X(TS_SIG_FATAL_CONFIG, "fatal-config", "the service refuses its configuration")                \
+    X(TS_SIG_TRIPWIRE, "tripwire", "it speaks of live trading")
 
 #define TS_SIGNAL_ENUM(symbol, name, text) symbol,
 enum ts_signal { TS_SIGNALS(TS_SIGNAL_ENUM) TS_SIGNAL_COUNT };
@@ -149,6 +150,8 @@ struct ts_svc_spec {
     int64_t twofa_wait_ms;       /* after 2fa-wait no restart for this long */
     bool windows;                /* honours the expected-outage windows */
     bool guarded;                /* the interlock stands before each start */
+    int64_t trip_grace_ms;       /* guarded: SIGTERM to SIGKILL when the interlock trips */
+    char gameplan[TS_TEXT_MAX];  /* guarded: path of the plan in the container; "" = not watched */
     enum ts_dep_return on_dependency_return;
 };
 
@@ -164,6 +167,9 @@ struct ts_window {
     enum ts_zone zone;
     int64_t slack_ms; /* added to the end before trouble is reported */
 };
+
+/* A guarded service that runs and passed before, while the interlock cannot see any more. */
+enum ts_when_blind { TS_BLIND_KEEP, TS_BLIND_STOP };
 
 enum ts_channel_kind { TS_CHANNEL_DISCORD, TS_CHANNEL_WEBHOOK };
 
@@ -204,7 +210,12 @@ struct ts_model {
     /* [safety] */
     char paper_prefixes[TS_MAX_PREFIXES][8];
     size_t paper_prefix_count;
-    bool require_guard; /* a configuration that guards no service is refused */
+    bool require_guard;            /* a configuration that guards no service is refused */
+    char cro_group[TS_NAME_MAX];   /* may approve and reset; "" = nobody */
+    uint32_t approvers;            /* people that an approval needs, 1 or 2 */
+    int64_t plan_interval_ms;      /* the gameplan is looked at this often */
+    int64_t blind_after_ms;        /* evidence older than this counts as lost */
+    enum ts_when_blind when_blind; /* what happens to what runs then */
 
     /* [observe] (tradestackd --observe) */
     int64_t observe_interval_ms;

@@ -25,10 +25,12 @@ static void keep_session(struct ts_probe *p, const struct ts_ib_session *session
     char *list = p->result.accounts;
     size_t used = 0;
     list[0] = '\0';
+    p->result.accounts_cut = false;
     for (size_t i = 0; i < session->account_count; i++) {
         int n = snprintf(list + used, TS_PROBE_ACCOUNTS_MAX - used, "%s%s", i > 0 ? "," : "",
                          session->accounts[i]);
         if (n < 0 || used + (size_t)n >= TS_PROBE_ACCOUNTS_MAX) {
+            p->result.accounts_cut = true;
             break;
         }
         used += (size_t)n;

@@ -33,6 +33,7 @@ struct ts_probe_result {
     char detail[TS_PROBE_DETAIL_MAX];
     /* ibapi: what the session has told so far */
     char accounts[TS_PROBE_ACCOUNTS_MAX]; /* separated by commas, cut to fit; "" = none yet */
+    bool accounts_cut;                    /* there are more than fit */
     int server_version;                   /* 0: not known */
     bool skew_known;
     int64_t skew_ms; /* the gateway's clock minus ours */

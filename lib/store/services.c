@@ -48,7 +48,7 @@ bool ts_store_service_save(struct ts_store *s, const struct ts_store_service *sv
     ts_store_bind_int(q, 4, svc->held);
     ts_store_bind(q, 5, svc->hold_why);
     ts_store_bind(q, 6, svc->latch);
-    ts_store_bind_int(q, 7, svc->latch_blocks);
+    ts_store_bind_int(q, 7, svc->block);
     ts_store_bind(q, 8, svc->detail);
     ts_store_bind_int(q, 9, svc->backoff_step);
     ts_store_bind_int(q, 10, svc->backoff_until.ms);
@@ -70,7 +70,7 @@ static void read_service(sqlite3_stmt *q, struct ts_store_service *ret)
     ret->held = sqlite3_column_int(q, 2) != 0;
     ts_store_column(q, 3, ret->hold_why, sizeof(ret->hold_why));
     ts_store_column(q, 4, ret->latch, sizeof(ret->latch));
-    ret->latch_blocks = sqlite3_column_int(q, 5) != 0;
+    ret->block = sqlite3_column_int(q, 5);
     ts_store_column(q, 6, ret->detail, sizeof(ret->detail));
     ret->backoff_step = (uint32_t)sqlite3_column_int64(q, 7);
     ret->backoff_until = (ts_wall){sqlite3_column_int64(q, 8)};

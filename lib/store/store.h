@@ -59,7 +59,7 @@ struct ts_store_service {
     bool held;
     char hold_why[32];
     char latch[32]; /* "" or the reason's name */
-    bool latch_blocks;
+    int block;      /* enum ts_block of the daemon; 0 none, 1 refused, 2 tripped */
     char detail[TS_STORE_TEXT];
     uint32_t backoff_step;
     ts_wall backoff_until;

@@ -133,7 +133,7 @@ def test_live_mode_starts_nothing_at_all(stack_factory):
     starts = Starts(stack)
     stack.daemon.call("Start", timeout_s=10)
     status = stack.daemon.wait_state("gateway", "blocked")
-    assert 'TRADING_MODE is "live"' in service(status, "gateway")["detail"]
+    assert "TRADING_MODE is live" in service(status, "gateway")["detail"]
     assert starts.count(GATEWAY) == 0 and starts.count(BOT) == 0
 
 

@@ -259,9 +259,9 @@ def test_a_bot_that_is_not_in_dry_run_is_never_started(stack_factory, receiver):
     stack.daemon.call("Start", timeout_s=10)
     stack.daemon.wait_state("trading-bot", "blocked")
     bot = service(stack.daemon.status(), "trading-bot")
-    assert 'DRY_RUN is "false"' in bot["detail"]
+    assert "DRY_RUN is false" in bot["detail"]
     assert started(stack, "trading-bot").startswith("0001-")
-    receiver.wait_until(lambda: [t for t in receiver.titles() if "blocked" in t], "the refusal")
+    receiver.wait_until(lambda: [t for t in receiver.titles() if "not started" in t], "the refusal")
     stack.engine.docker("start", "trading-bot", check=False)
     deadline = time.monotonic() + 20
     while stack.inspect("trading-bot")["State"]["Status"] == "running":
@@ -269,16 +269,19 @@ def test_a_bot_that_is_not_in_dry_run_is_never_started(stack_factory, receiver):
     assert service(stack.daemon.status(), "trading-bot")["state"] in ("blocked", "stopping")
 
 
-def test_a_live_account_stops_the_bot_at_once(told, receiver):
+def test_a_live_account_stops_the_bot_at_once(stack_factory, receiver):
+    told = bring_up(stack_factory(config={**discord(receiver), "safety": {"cro_group": "root"}}))
     told.gateway_send("mode live")
     told.daemon.wait_state("trading-bot", "blocked", 15)
     assert told.inspect("trading-bot")["State"]["Status"] == "exited"
     assert told.daemon.ctl("reset", "trading-bot", check=False).returncode == 1
-    receiver.wait_until(lambda: [t for t in receiver.titles() if "blocked" in t], "the trip")
+    receiver.wait_until(lambda: [t for t in receiver.titles() if "safety rule" in t], "the trip")
+    reset = ["safety", "reset", "trading-bot", "--reason", "the gateway is back on paper"]
+    assert told.daemon.ctl(*reset, check=False).returncode == 1, "reset while it was still live"
     told.gateway_send("mode ok")
     told.gateway_send("drop")
     told.daemon.wait_state("gateway", "ready")
-    told.daemon.ctl("reset", "trading-bot")
+    told.daemon.ctl(*reset)
     told.daemon.wait_ready()
 
 

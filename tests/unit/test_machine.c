@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/macros.h"
-#include "core/interlock.h"
 #include "core/machine.h"
 #include "core/planner.h"
 
@@ -374,7 +373,7 @@ static void test_a_stop_by_hand_is_respected_and_told_once(void **state)
     assert_int_equal(w.starts, 2);
 }
 
-static void test_a_refusal_of_the_interlock_blocks_until_something_changes(void **state)
+static void test_a_refused_start_is_judged_anew_when_somebody_asks(void **state)
 {
     (void)state;
     struct world w = new_world();
@@ -383,11 +382,19 @@ static void test_a_refusal_of_the_interlock_blocks_until_something_changes(void 
     op_done(&w, TS_OPR_REFUSED);
     assert_phase(&w, TS_PHASE_BLOCKED, TS_WHY_INTERLOCK);
     later(&w, 86400000);
-    see(&w, TS_OBS_CMD_START);
     assert_int_equal(w.starts, 1);
     assert_int_equal(w.notices[TS_NOTICE_BLOCKED], 1);
-    step(&w, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .exists = true, .new_container = true});
+    see(&w, TS_OBS_CMD_START);
     assert_int_equal(w.starts, 2);
+    op_done(&w, TS_OPR_REFUSED);
+    assert_phase(&w, TS_PHASE_BLOCKED, TS_WHY_INTERLOCK);
+    step(&w, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .exists = true, .new_container = true});
+    assert_int_equal(w.starts, 3);
+}
+
+static void trip(struct world *w, enum ts_why why)
+{
+    step(w, &(struct ts_obs){.kind = TS_OBS_TRIP, .why = why});
 }
 
 static void test_a_trip_stops_even_a_held_service_at_once(void **state)
@@ -397,11 +404,90 @@ static void test_a_trip_stops_even_a_held_service_at_once(void **state)
     bring_up(&w);
     see(&w, TS_OBS_CMD_HOLD);
     w.env.dependents_stopped = false;
-    step(&w, &(struct ts_obs){.kind = TS_OBS_TRIP, .why = TS_WHY_LIVE_ACCOUNT});
+    trip(&w, TS_WHY_LIVE_ACCOUNT);
     assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_LIVE_ACCOUNT);
     assert_int_equal(w.stops, 1);
     op_done(&w, TS_OPR_DONE);
     assert_phase(&w, TS_PHASE_BLOCKED, TS_WHY_LIVE_ACCOUNT);
+    assert_int_equal(w.notices[TS_NOTICE_TRIPPED], 1);
+}
+
+static void test_a_trip_outlives_everything_but_its_own_reset(void **state)
+{
+    (void)state;
+    static const enum ts_obs_kind kinds[] = {
+        TS_OBS_CMD_START, TS_OBS_CMD_RESTART, TS_OBS_CMD_RESET,
+        TS_OBS_CMD_HOLD,  TS_OBS_CMD_UNHOLD,  TS_OBS_MANUAL_START,
+        TS_OBS_CMD_STOP,  TS_OBS_VERIFIED,    TS_OBS_DEP_RETURNED};
+    struct world w = new_world();
+    bring_up(&w);
+    trip(&w, TS_WHY_LOG_TRIP);
+    op_done(&w, TS_OPR_DONE);
+    unsigned starts = w.starts;
+    for (size_t i = 0; i < TS_ARRAY_LEN(kinds); i++) {
+        see(&w, kinds[i]);
+        later(&w, 3600000);
+        step(&w, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .exists = true, .new_container = true});
+        assert_phase(&w, TS_PHASE_BLOCKED, TS_WHY_LOG_TRIP);
+    }
+    assert_int_equal(w.starts, starts);
+    see(&w, TS_OBS_CMD_SAFETY_RESET);
+    see(&w, TS_OBS_CMD_START);
+    assert_int_equal(w.starts, starts + 1);
+}
+
+static void test_what_cannot_be_judged_waits_and_is_no_fault(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    w.spec.guarded = true;
+    w.env.blind = true;
+    inspect(&w, false, 0);
+    see(&w, TS_OBS_CMD_START);
+    assert_phase(&w, TS_PHASE_WAITING, TS_WHY_UNVERIFIED);
+    later(&w, 3600000);
+    assert_int_equal(w.starts, 0);
+    w.env.blind = false;
+    see(&w, TS_OBS_TICK);
+    assert_int_equal(w.starts, 1);
+    op_done(&w, TS_OPR_UNSURE);
+    assert_phase(&w, TS_PHASE_WAITING, TS_WHY_UNVERIFIED);
+    assert_int_equal(w.s.restarts_total, 0);
+    later(&w, 5000);
+    assert_int_equal(w.starts, 2);
+}
+
+static void test_a_suspended_service_comes_back_by_itself(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    w.spec.guarded = true;
+    bring_up(&w);
+    step(&w, &(struct ts_obs){.kind = TS_OBS_SUSPEND, .why = TS_WHY_UNVERIFIED});
+    w.env.blind = true;
+    assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_UNVERIFIED);
+    assert_int_equal(w.notices[TS_NOTICE_SUSPENDED], 1);
+    op_done(&w, TS_OPR_DONE);
+    assert_phase(&w, TS_PHASE_WAITING, TS_WHY_UNVERIFIED);
+    w.env.blind = false;
+    see(&w, TS_OBS_TICK);
+    assert_phase(&w, TS_PHASE_STARTING, TS_WHY_WANTED);
+}
+
+static void test_an_adopted_bot_is_not_ready_before_it_is_verified(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    w.spec.guarded = true;
+    inspect(&w, true, 0);
+    probe(&w, TS_PR_OK);
+    assert_phase(&w, TS_PHASE_STARTING, TS_WHY_ADOPTED);
+    see(&w, TS_OBS_VERIFIED);
+    assert_phase(&w, TS_PHASE_READY, TS_WHY_READY);
+    step(&w, &(struct ts_obs){
+                 .kind = TS_OBS_CONTAINER, .exists = true, .running = true, .new_run = true});
+    probe(&w, TS_PR_OK);
+    assert_true(w.s.phase != TS_PHASE_READY); /* another run: another verdict */
 }
 
 static void test_a_lost_start_is_tried_again_and_no_success(void **state)
@@ -607,6 +693,7 @@ static void heal(struct world *w)
         .engine_up = true, .deps_ready = true, .dependents_stopped = true, .window_end = TS_NEVER};
     see(w, TS_OBS_CMD_UNHOLD);
     see(w, TS_OBS_CMD_RESET);
+    see(w, TS_OBS_CMD_SAFETY_RESET);
     see(w, TS_OBS_CMD_START);
     bool running = w->s.running;
     for (int i = 0; i < 400 && w->s.phase != TS_PHASE_READY; i++) {
@@ -646,7 +733,7 @@ static void test_random_walks_hold_the_invariants_and_can_be_healed(void **state
     }
 }
 
-/* --- planner and interlock */
+/* --- planner */
 
 static void test_cycles_are_found_and_named(void **state)
 {
@@ -661,30 +748,6 @@ static void test_cycles_are_found_and_named(void **state)
     (void)snprintf(specs[2].deps[0], TS_NAME_MAX, "a");
     assert_false(ts_plan_build(specs, 3, nodes, &at));
     assert_true(at < 3);
-}
-
-static void test_only_the_one_spelling_of_dry_run_starts(void **state)
-{
-    (void)state;
-    static const char *const refused[] = {
-        "",  "1",  "True",  "TRUE",  " true",   "true ", "yes", "true\n", "truе" /* Cyrillic */,
-        "t", "on", "false", "true;", "\"true\""};
-    struct ts_start_facts facts = {.guarded = true};
-    assert_false(ts_interlock_judge(&facts).allowed); /* unset */
-    for (size_t i = 0; i < TS_ARRAY_LEN(refused); i++) {
-        facts.dry_run = (struct ts_env_fact){true, refused[i]};
-        if (ts_interlock_judge(&facts).allowed) {
-            fail_msg("DRY_RUN=\"%s\" was allowed", refused[i]);
-        }
-    }
-    facts.dry_run = (struct ts_env_fact){true, "true"};
-    assert_true(ts_interlock_judge(&facts).allowed);
-    facts.mode = (struct ts_env_fact){true, "live"};
-    assert_false(ts_interlock_judge(&facts).allowed);
-    facts.mode = (struct ts_env_fact){true, "paper"};
-    assert_true(ts_interlock_judge(&facts).allowed);
-    facts.live_account_seen = true;
-    assert_int_equal(ts_interlock_judge(&facts).why, TS_WHY_LIVE_ACCOUNT);
 }
 
 int main(void)
@@ -703,7 +766,11 @@ int main(void)
         cmocka_unit_test(test_login_failures_stop_the_container_and_stay_stopped),
         cmocka_unit_test(test_lock_out_stops_at_the_first_sign),
         cmocka_unit_test(test_a_stop_by_hand_is_respected_and_told_once),
-        cmocka_unit_test(test_a_refusal_of_the_interlock_blocks_until_something_changes),
+        cmocka_unit_test(test_a_refused_start_is_judged_anew_when_somebody_asks),
+        cmocka_unit_test(test_a_trip_outlives_everything_but_its_own_reset),
+        cmocka_unit_test(test_what_cannot_be_judged_waits_and_is_no_fault),
+        cmocka_unit_test(test_a_suspended_service_comes_back_by_itself),
+        cmocka_unit_test(test_an_adopted_bot_is_not_ready_before_it_is_verified),
         cmocka_unit_test(test_a_trip_stops_even_a_held_service_at_once),
         cmocka_unit_test(test_a_lost_start_is_tried_again_and_no_success),
         cmocka_unit_test(test_death_while_the_engine_was_away_costs_no_budget),
@@ -717,7 +784,6 @@ int main(void)
         cmocka_unit_test(test_late_answers_to_other_operations_are_ignored),
         cmocka_unit_test(test_random_walks_hold_the_invariants_and_can_be_healed),
         cmocka_unit_test(test_cycles_are_found_and_named),
-        cmocka_unit_test(test_only_the_one_spelling_of_dry_run_starts),
     };
     return RUN_TESTS(tests);
 }

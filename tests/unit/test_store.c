@@ -224,7 +224,7 @@ static void test_service_survives_reopening(void **state)
         .held = true,
         .hold_why = "operator",
         .latch = "budget",
-        .latch_blocks = true,
+        .block = 2,
         .detail = "5 restarts in 10 minutes; it's \"over\" \xF0\x9F\x94\xB4",
         .backoff_step = 4,
         .backoff_until = {1795480908123},
@@ -254,7 +254,7 @@ static void test_service_survives_reopening(void **state)
     assert_true(b.held);
     assert_string_equal(b.hold_why, a.hold_why);
     assert_string_equal(b.latch, a.latch);
-    assert_true(b.latch_blocks);
+    assert_int_equal(b.block, 2);
     assert_string_equal(b.detail, a.detail);
     assert_int_equal(b.backoff_step, a.backoff_step);
     assert_int_equal(b.backoff_until.ms, a.backoff_until.ms);

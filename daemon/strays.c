@@ -1,0 +1,251 @@
+/*
+ * Strays: containers beside the units' that could trade. That is a second container of a guarded
+ * service (a copy, a one-off), and whatever was made from a guarded service's image, in whichever
+ * project. One that breaks the rules is stopped; no approval covers a stray.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "daemon.h"
+
+#define IMAGES_MAX   16
+#define LOOKS_MAX    64 /* under way or waiting; more are seen at the next look */
+#define STRAY_GRACE  2  /* seconds */
+#define EVENTS_RETRY 5000
+
+struct stray {
+    struct ts_daemon *daemon;
+    struct ts_engine_op *op;
+    char id[TS_ENGINE_ID];
+    char name[TS_ENGINE_NAME];
+    bool used;
+};
+
+struct ts_strays {
+    struct ts_engine_op *listing;
+    bool list_again;
+    struct ts_events *events;
+    struct ts_timer *retry;
+    struct stray looks[LOOKS_MAX];
+};
+
+static void on_look_stopped(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
+{
+    struct stray *s = ctx;
+    struct ts_daemon *d = s->daemon;
+    char text[300];
+    (void)outcome;
+    if (err != NULL) {
+        (void)snprintf(text, sizeof(text), "container %.80s could not be stopped: %.160s", s->name,
+                       err->msg);
+        ts_notice_stray(d, s->name, text);
+    }
+    s->used = false;
+}
+
+static void stop_stray(struct stray *s, const struct ts_judgement *j)
+{
+    struct ts_daemon *d = s->daemon;
+    struct ts_error err;
+    char text[400];
+    (void)snprintf(text, sizeof(text),
+                   "container %.80s is no part of the stack and breaks the rules: %.160s", s->name,
+                   j->text);
+    json_t *data = json_pack("{s:s, s:s}", "container", s->id, "rule", ts_rule_name(j->rule));
+    const struct ts_trail_note note = {
+        .event = "stray", .service = "", .outcome = "stopped", .text = text, .data = data};
+    (void)ts_trail_add(d, &note, NULL, &err);
+    json_decref(data);
+    ts_memory_event(d, "", "safety.stray", text);
+    ts_notice_stray(d, s->name, text);
+    s->op = ts_container_stop(d->engine, s->id, STRAY_GRACE, on_look_stopped, s, &err);
+    if (s->op == NULL) {
+        on_look_stopped(s, TS_OUTCOME_DONE, &err);
+    }
+}
+
+static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
+                         const struct ts_error *err)
+{
+    struct stray *s = ctx;
+    struct ts_daemon *d = s->daemon;
+    struct ts_guard_facts facts;
+    struct ts_judgement j;
+    s->op = NULL;
+    if (err != NULL || (c->status != TS_CONTAINER_RUNNING && c->status != TS_CONTAINER_PAUSED) ||
+        ts_units_by_container(d, s->id) != NULL) {
+        s->used = false; /* gone, or a unit by now */
+        return;
+    }
+    ts_copy_cut(s->name, sizeof(s->name), c->name);
+    ts_guard_facts(d, NULL, &facts);
+    ts_guard_box(raw, &facts.own);
+    ts_interlock_judge(&facts, &j);
+    if (j.overall == TS_FINDING_FAIL) {
+        stop_stray(s, &j);
+    } else {
+        s->used = false;
+    }
+}
+
+static void consider(struct ts_daemon *d, const char *id)
+{
+    struct ts_error err;
+    struct stray *slot = NULL;
+    if (ts_units_by_container(d, id) != NULL) {
+        return;
+    }
+    for (size_t i = 0; i < LOOKS_MAX; i++) {
+        struct stray *s = &d->strays->looks[i];
+        if (s->used && strcmp(s->id, id) == 0) {
+            return;
+        }
+        slot = slot == NULL && !s->used ? s : slot;
+    }
+    if (slot == NULL) {
+        return;
+    }
+    *slot = (struct stray){.daemon = d, .used = true};
+    (void)snprintf(slot->id, sizeof(slot->id), "%s", id);
+    slot->op = ts_container_inspect(d->engine, slot->id, on_inspected, slot, &err);
+    slot->used = slot->op != NULL;
+}
+
+static void on_retry(void *ctx)
+{
+    ts_strays_look(ctx);
+}
+
+static bool make(struct ts_daemon *d)
+{
+    struct ts_error err;
+    if (d->strays == NULL) {
+        d->strays = calloc(1, sizeof(*d->strays));
+    }
+    if (d->strays != NULL && d->strays->retry == NULL) {
+        d->strays->retry = ts_timer_new(d->loop, on_retry, d, &err);
+    }
+    return d->strays != NULL && d->strays->retry != NULL;
+}
+
+static bool is_guarded(const struct ts_daemon *d, const char *service)
+{
+    const struct ts_svc_spec *spec = ts_model_find(d->model, service);
+    return (spec != NULL ? spec : &d->model->defaults)->guarded;
+}
+
+void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count)
+{
+    if (!make(d)) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_guarded(d, refs[i].service)) {
+            consider(d, refs[i].id);
+        }
+    }
+    ts_strays_look(d);
+}
+
+static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t count,
+                      const struct ts_error *err)
+{
+    struct ts_daemon *d = ctx;
+    d->strays->listing = NULL;
+    for (size_t i = 0; err == NULL && i < count; i++) {
+        consider(d, refs[i].id);
+    }
+    if (d->strays->list_again) {
+        ts_strays_look(d);
+    }
+}
+
+static size_t guarded_images(struct ts_daemon *d, const char **images)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->unit_count && n < IMAGES_MAX; i++) {
+        const struct ts_unit *u = d->units[i];
+        if (u->known && u->container.image_id[0] != '\0' && ts_super_spec(d->super, i)->guarded) {
+            images[n++] = u->container.image_id;
+        }
+    }
+    return n;
+}
+
+/* --- starts of every container */
+
+static void on_start_event(void *ctx, const struct ts_engine_event *event)
+{
+    struct ts_daemon *d = ctx;
+    if (ts_units_by_container(d, event->id) == NULL) {
+        ts_strays_look(d);
+    }
+}
+
+static void on_events_open(void *ctx)
+{
+    ts_strays_look(ctx);
+}
+
+static void on_events_end(void *ctx, const struct ts_error *err)
+{
+    struct ts_daemon *d = ctx;
+    (void)err; /* told by the project's own stream */
+    ts_events_stop(d->strays->events);
+    d->strays->events = NULL;
+    ts_timer_after(d->strays->retry, EVENTS_RETRY);
+}
+
+static void listen(struct ts_daemon *d)
+{
+    static const struct ts_events_handler handler = {on_events_open, on_start_event, on_events_end};
+    struct ts_error err;
+    if (d->strays->events == NULL && d->link.up) {
+        d->strays->events = ts_events_start(d->engine, "", 0, &handler, d, &err);
+    }
+}
+
+void ts_strays_look(struct ts_daemon *d)
+{
+    const char *images[IMAGES_MAX];
+    struct ts_error err;
+    size_t n = guarded_images(d, images);
+    if (!d->link.up || n == 0 || d->released || !make(d)) {
+        return;
+    }
+    listen(d);
+    d->strays->list_again = d->strays->listing != NULL;
+    if (d->strays->listing == NULL) {
+        d->strays->listing = ts_containers_list_made_from(d->engine, images, n, on_listed, d, &err);
+    }
+}
+
+void ts_strays_pause(struct ts_daemon *d)
+{
+    struct ts_strays *st = d->strays;
+    if (st == NULL) {
+        return;
+    }
+    ts_engine_cancel(st->listing);
+    st->listing = NULL;
+    ts_events_stop(st->events);
+    st->events = NULL;
+    for (size_t i = 0; i < LOOKS_MAX; i++) {
+        if (st->looks[i].used) {
+            ts_engine_cancel(st->looks[i].op);
+            st->looks[i].used = false;
+        }
+    }
+}
+
+void ts_strays_stop(struct ts_daemon *d)
+{
+    if (d->strays != NULL) {
+        ts_strays_pause(d);
+        ts_timer_free(d->strays->retry);
+        free(d->strays);
+        d->strays = NULL;
+    }
+}

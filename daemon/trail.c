@@ -1,0 +1,439 @@
+/*
+ * The audit trail as the daemon uses it: opened and checked at the start, its head kept in the
+ * state file as well, so that neither of the two can be exchanged or cut unnoticed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/parse.h"
+#include "daemon.h"
+
+#define WAITING_MAX   64
+#define RETRY_MS      30000
+#define HEAD_KEY      "audit.head"
+#define TIME_KEY      "clock.trusted"
+#define TRIPS_MAX     256
+#define TIME_EVERY_MS 60000
+
+struct tripped {
+    char service[TS_NAME_MAX];
+    enum ts_why why;
+    char detail[TS_DETAIL_MAX];
+};
+
+struct waiting { /* a note that could not be written yet */
+    struct ts_trail_note note;
+    struct ts_peer peer;
+    ts_wall at;
+    char service[TS_NAME_MAX];
+    char text[TS_DETAIL_MAX * 2];
+    json_t *data;
+};
+
+struct ts_trail {
+    struct ts_audit *file;
+    struct tripped trips[TRIPS_MAX];
+    size_t trip_count;
+    struct waiting *waiting[WAITING_MAX];
+    size_t waiting_count;
+    size_t lost; /* notes for which there was no room */
+    ts_mono retry_at;
+    ts_mono marked_at;
+    /* while it is read: the line that the state file names as its head */
+    int64_t want_seq;
+    char want_hash[TS_SHA256_HEX];
+    bool found_head;
+    ts_wall newest;
+};
+
+/* --- trips, as the trail tells them */
+
+static void forget_trip(struct ts_trail *t, const char *service)
+{
+    for (size_t i = 0; i < t->trip_count; i++) {
+        if (strcmp(t->trips[i].service, service) == 0) {
+            t->trips[i] = t->trips[--t->trip_count];
+            return;
+        }
+    }
+}
+
+static void remember_trip(struct ts_trail *t, const char *service, const char *why,
+                          const char *detail)
+{
+    forget_trip(t, service);
+    if (t->trip_count == TRIPS_MAX) {
+        t->trip_count--;
+    }
+    struct tripped *trip = &t->trips[t->trip_count++];
+    ts_copy_cut(trip->service, sizeof(trip->service), service);
+    trip->why = ts_why_from_name(why);
+    trip->why = trip->why == TS_WHY_NONE ? TS_WHY_INTERLOCK : trip->why;
+    ts_detail_copy(trip->detail, detail);
+}
+
+bool ts_trail_tripped(struct ts_daemon *d, const char *service, enum ts_why *ret_why,
+                      char detail[TS_DETAIL_MAX])
+{
+    const struct ts_trail *t = d->trail;
+    for (size_t i = 0; t != NULL && i < t->trip_count; i++) {
+        if (strcmp(t->trips[i].service, service) == 0) {
+            *ret_why = t->trips[i].why;
+            ts_detail_copy(detail, t->trips[i].detail);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void replay_trip(struct ts_trail *t, const char *event, const char *service,
+                        const char *text, const json_t *data)
+{
+    if (strcmp(event, "trip") == 0) {
+        remember_trip(t, service, ts_json_str_or(data, "reason", ""), text);
+    } else if (strcmp(event, "safety.reset") == 0) {
+        forget_trip(t, service);
+    }
+}
+
+static void replay(void *ctx, const struct ts_audit_entry *e)
+{
+    struct ts_daemon *d = ctx;
+    struct ts_trail *t = d->trail;
+    t->found_head = t->found_head || (e->seq == t->want_seq && strcmp(e->hash, t->want_hash) == 0);
+    t->newest = e->at;
+    replay_trip(t, e->event, e->service, e->text, e->data);
+    ts_approvals_replay(d, e);
+}
+
+/* --- opening */
+
+static void damaged(struct ts_daemon *d, const char *what)
+{
+    d->trail_state = TS_TRAIL_DAMAGED;
+    ts_copy_cut(d->trail_detail, sizeof(d->trail_detail), what);
+    TS_LOG(d->log, TS_MSG_AUDIT_DAMAGED, TS_NO_FIELDS,
+           "audit trail: %s; nothing guarded is started until the CRO has looked", what);
+    ts_notice_trail(d, what);
+}
+
+/* "<seq> <hash>" of the state file. Nothing there: a first start, or a new state file. */
+static void read_head(struct ts_daemon *d)
+{
+    struct ts_trail *t = d->trail;
+    struct ts_error err;
+    char text[128];
+    if (!ts_store_meta_get(d->store, HEAD_KEY, text, sizeof(text), &err)) {
+        return;
+    }
+    const char *space = strchr(text, ' ');
+    if (space != NULL && ts_parse_i64n(text, (size_t)(space - text), 0, INT64_MAX, &t->want_seq)) {
+        ts_copy_cut(t->want_hash, sizeof(t->want_hash), space + 1);
+    }
+}
+
+static void write_head(struct ts_daemon *d)
+{
+    char hash[TS_SHA256_HEX];
+    char text[128];
+    int64_t seq = ts_audit_head(d->trail->file, hash);
+    (void)snprintf(text, sizeof(text), "%" PRId64 " %s", seq, hash);
+    ts_memory_mark(d, HEAD_KEY, text);
+}
+
+static void recall_time(struct ts_daemon *d)
+{
+    struct ts_error err;
+    char text[32];
+    int64_t ms = 0;
+    ts_mono now = ts_loop_now(d->loop);
+    if (ts_store_meta_get(d->store, TIME_KEY, text, sizeof(text), &err) &&
+        ts_parse_i64(text, 0, INT64_MAX, &ms)) {
+        ts_trusted_at_least(&d->trusted, (ts_wall){ms}, now);
+    }
+    ts_trusted_at_least(&d->trusted, d->trail->newest, now);
+}
+
+void ts_trail_mark_time(struct ts_daemon *d, ts_wall now)
+{
+    struct ts_trail *t = d->trail;
+    char text[32];
+    if (t != NULL && ts_mono_reached(t->marked_at, ts_loop_now(d->loop))) {
+        t->marked_at = ts_mono_add(ts_loop_now(d->loop), TIME_EVERY_MS);
+        (void)snprintf(text, sizeof(text), "%" PRId64, now.ms);
+        ts_memory_mark(d, TIME_KEY, text);
+    }
+}
+
+static void judge_trail(struct ts_daemon *d, const struct ts_audit_report *report)
+{
+    const struct ts_trail *t = d->trail;
+    char what[160];
+    if (!report->sound) {
+        damaged(d, report->problem);
+    } else if (t->want_seq > 0 && !t->found_head) {
+        (void)snprintf(what, sizeof(what),
+                       "it ends before, or is not the one with, line %" PRId64
+                       " that the state file knows",
+                       t->want_seq);
+        damaged(d, what);
+    } else {
+        write_head(d);
+    }
+}
+
+static bool open_file(struct ts_daemon *d, struct ts_audit_report *report, struct ts_error *err)
+{
+    struct ts_trail *t = d->trail;
+    t->file = ts_audit_open(d->model->state_dir, report, replay, d, err);
+    return t->file != NULL;
+}
+
+bool ts_trail_open(struct ts_daemon *d, struct ts_error *err)
+{
+    struct ts_audit_report report;
+    d->trail = calloc(1, sizeof(*d->trail));
+    if (d->trail == NULL) {
+        return ts_error_nomem(err);
+    }
+    d->trail_state = TS_TRAIL_OK;
+    read_head(d);
+    if (!open_file(d, &report, err)) {
+        return ts_error_wrap(err, "audit trail");
+    }
+    recall_time(d);
+    judge_trail(d, &report);
+    return true;
+}
+
+static void free_waiting(struct waiting *w)
+{
+    if (w != NULL) {
+        json_decref(w->data);
+        free(w);
+    }
+}
+
+void ts_trail_close(struct ts_daemon *d)
+{
+    struct ts_trail *t = d->trail;
+    if (t != NULL) {
+        ts_trail_retry(d);
+        for (size_t i = 0; i < t->waiting_count; i++) {
+            free_waiting(t->waiting[i]);
+        }
+        ts_audit_close(t->file);
+        free(t);
+        d->trail = NULL;
+    }
+}
+
+/* --- writing */
+
+static bool write_note(struct ts_daemon *d, const struct ts_trail_note *note, ts_wall at,
+                       int64_t *ret_seq, struct ts_error *err)
+{
+    char user[TS_USER_MAX] = "";
+    bool known = note->peer != NULL && note->peer->known;
+    if (d->trail->file == NULL) {
+        return ts_error_set(err, TS_E_SYSTEM, "the audit trail could not be opened");
+    }
+    if (known) {
+        ts_peer_user_name(note->peer->uid, user, sizeof(user));
+    }
+    const struct ts_audit_entry entry = {.at = at,
+                                         .event = note->event,
+                                         .service = note->service == NULL ? "" : note->service,
+                                         .outcome = note->outcome,
+                                         .has_peer = note->peer != NULL,
+                                         .uid = known ? note->peer->uid : UINT32_MAX,
+                                         .pid = known ? note->peer->pid : 0,
+                                         .user = user,
+                                         .text = note->text,
+                                         .data = note->data};
+    if (!ts_audit_append(d->trail->file, &entry, ret_seq, err)) {
+        return false;
+    }
+    write_head(d);
+    replay_trip(d->trail, note->event, entry.service, note->text, note->data);
+    TS_LOG(d->log, TS_MSG_AUDIT,
+           TS_FIELDS(TS_STR("audit_event", note->event), TS_STR("service", entry.service),
+                     TS_STR("outcome", note->outcome), TS_STR("user", user),
+                     TS_I64("uid", known ? (int64_t)note->peer->uid : -1),
+                     TS_I64("pid", entry.pid)),
+           "audit: %s %s: %s (%s)", note->event, entry.service, note->text, note->outcome);
+    return true;
+}
+
+static void keep_waiting(struct ts_daemon *d, const struct ts_trail_note *note, ts_wall at)
+{
+    struct ts_trail *t = d->trail;
+    struct waiting *w = t->waiting_count < WAITING_MAX ? calloc(1, sizeof(*t->waiting[0])) : NULL;
+    if (w == NULL) {
+        t->lost++;
+        return;
+    }
+    w->at = at;
+    w->note = *note;
+    ts_copy_cut(w->service, sizeof(w->service), note->service == NULL ? "" : note->service);
+    ts_copy_cut(w->text, sizeof(w->text), note->text);
+    w->note.service = w->service;
+    w->note.text = w->text;
+    w->data = json_deep_copy(note->data);
+    w->note.data = w->data;
+    if (note->peer != NULL) {
+        w->peer = *note->peer;
+        w->note.peer = &w->peer;
+    }
+    t->waiting[t->waiting_count++] = w;
+}
+
+/* The file is full, or gone, or another: each has its own consequence. */
+static void failed(struct ts_daemon *d, const struct ts_error *err)
+{
+    if (err->code == TS_E_CONFLICT) {
+        if (d->trail_state != TS_TRAIL_DAMAGED) {
+            damaged(d, err->msg);
+        }
+    } else if (d->trail_state == TS_TRAIL_OK) {
+        d->trail_state = TS_TRAIL_UNWRITABLE;
+        ts_copy_cut(d->trail_detail, sizeof(d->trail_detail), err->msg);
+        ts_memory_failed(d, err->msg);
+    }
+    d->trail->retry_at = ts_mono_add(ts_loop_now(d->loop), RETRY_MS);
+    ts_guard_touch(d);
+}
+
+bool ts_trail_add(struct ts_daemon *d, const struct ts_trail_note *note, int64_t *ret_seq,
+                  struct ts_error *err)
+{
+    ts_wall at = ts_loop_wall(d->loop);
+    if (d->trail->waiting_count == 0 && write_note(d, note, at, ret_seq, err)) {
+        return true;
+    }
+    if (d->trail->waiting_count > 0) {
+        (void)ts_error_set(err, TS_E_UNAVAILABLE, "the audit trail cannot be written: %.160s",
+                           d->trail_detail);
+    } else {
+        failed(d, err);
+    }
+    if (note->first) {
+        return false;
+    }
+    keep_waiting(d, note, at);
+    replay_trip(d->trail, note->event, note->service == NULL ? "" : note->service, note->text,
+                note->data);
+    return false;
+}
+
+static void tell_lost(struct ts_daemon *d)
+{
+    struct ts_error err;
+    char text[120];
+    if (d->trail->lost == 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%zu entries are missing here: the trail could not be "
+                   "written and memory was full",
+                   d->trail->lost);
+    const struct ts_trail_note note = {.event = "audit.gap", .outcome = "lost", .text = text};
+    if (write_note(d, &note, ts_loop_wall(d->loop), NULL, &err)) {
+        d->trail->lost = 0;
+    }
+}
+
+void ts_trail_retry(struct ts_daemon *d)
+{
+    struct ts_trail *t = d->trail;
+    struct ts_error err;
+    if (t == NULL || d->trail_state != TS_TRAIL_UNWRITABLE ||
+        !ts_mono_reached(t->retry_at, ts_loop_now(d->loop))) {
+        return;
+    }
+    while (t->waiting_count > 0) {
+        struct waiting *w = t->waiting[0];
+        if (!write_note(d, &w->note, w->at, NULL, &err)) {
+            failed(d, &err);
+            return;
+        }
+        free_waiting(w);
+        memmove(&t->waiting[0], &t->waiting[1], --t->waiting_count * sizeof(t->waiting[0]));
+    }
+    tell_lost(d);
+    d->trail_state = TS_TRAIL_OK;
+    d->trail_detail[0] = '\0';
+}
+
+/* What still holds is said again at the begin of the new trail. */
+static void carry_over(struct ts_daemon *d)
+{
+    struct ts_error err;
+    for (size_t i = d->trail->trip_count; i > 0; i--) {
+        const struct tripped trip = d->trail->trips[i - 1];
+        json_t *data = json_pack("{s:s}", "reason", ts_why_name(trip.why));
+        const struct ts_trail_note note = {.event = "trip",
+                                           .service = trip.service,
+                                           .outcome = "carried over",
+                                           .text = trip.detail,
+                                           .data = data};
+        (void)ts_trail_add(d, &note, NULL, &err);
+        json_decref(data);
+    }
+}
+
+bool ts_trail_renew(struct ts_daemon *d, const struct ts_peer *peer, struct ts_error *err)
+{
+    struct ts_trail *t = d->trail;
+    struct ts_audit_report report;
+    char kept[160];
+    char text[500];
+    if (d->trail_state != TS_TRAIL_DAMAGED) {
+        return true;
+    }
+    if (!ts_audit_move_aside(d->model->state_dir, ts_loop_wall(d->loop), kept, sizeof(kept), err)) {
+        return false;
+    }
+    ts_audit_close(t->file);
+    t->file = ts_audit_open(d->model->state_dir, &report, NULL, NULL, err);
+    if (t->file == NULL) {
+        d->trail_state = TS_TRAIL_UNWRITABLE;
+        return false;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "a new trail: the former one is kept as %s; it was damaged: "
+                   "%.120s",
+                   kept, d->trail_detail);
+    d->trail_state = TS_TRAIL_OK;
+    d->trail_detail[0] = '\0';
+    const struct ts_trail_note note = {
+        .event = "audit.renewed", .outcome = "done", .peer = peer, .text = text};
+    if (!ts_trail_add(d, &note, NULL, err)) {
+        return false;
+    }
+    carry_over(d);
+    return true;
+}
+
+bool ts_trail_read(struct ts_daemon *d, uint32_t limit, ts_audit_fn *each, void *ctx,
+                   struct ts_error *err)
+{
+    if (d->trail == NULL || d->trail->file == NULL) {
+        return ts_error_set(err, TS_E_UNAVAILABLE, "the audit trail is not open: %.160s",
+                            d->trail_detail);
+    }
+    return ts_audit_read(d->trail->file, limit, each, ctx, err);
+}
+
+struct ts_audit_check *ts_trail_check(struct ts_daemon *d, struct ts_error *err)
+{
+    if (d->trail == NULL || d->trail->file == NULL) {
+        (void)ts_error_set(err, TS_E_UNAVAILABLE, "the audit trail is not open: %.160s",
+                           d->trail_detail);
+        return NULL;
+    }
+    return ts_audit_check_new(d->trail->file, err);
+}

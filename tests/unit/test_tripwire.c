@@ -1,0 +1,155 @@
+/* The built-in tripwires: what stops a bot, and what must not. */
+#include "unit.h"
+
+#include "probe/tripwire.h"
+
+static struct ts_tripwire *built_in(void)
+{
+    struct ts_svc_spec spec = {.guarded = true};
+    struct ts_tripwire *t = NULL;
+    struct ts_error err;
+    assert_true(ts_tripwire_new(&spec, &t, &err));
+    assert_non_null(t);
+    return t;
+}
+
+static void test_live_and_production_trip_however_they_are_written(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "live",
+        "LIVE",
+        "Trading mode: live",
+        "trading_mode=live",
+        "TRADING_MODE=LIVE",
+        "LIVE_TRADING=true",
+        "live_trading: 1",
+        "{\"liveTrading\":true}",
+        "isLive=true",
+        "isLive: yes",
+        "Account: U1234567 (Live Trading)",
+        "switching to live-trading",
+        "env=production",
+        "Environment: PRODUCTION",
+        "running in production mode",
+        "[live] order sent",
+        "going live!",
+        "Live account detected",
+        "live market order sent",
+        "live orders enabled",
+        "Account: U7654321 (NOT a paper account)",
+        "using real money",
+        "live mode is on",
+        "a.live=1",
+        "liveMode",
+    };
+    struct ts_tripwire *t = built_in();
+    for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
+        if (!ts_tripwire_trips(t, lines[i], strlen(lines[i]))) {
+            fail_msg("does not trip: %s", lines[i]);
+        }
+    }
+    ts_tripwire_free(t);
+}
+
+static void test_harmless_words_do_not_trip(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "",
+        "INFO - Environment: DRY_RUN=true",
+        "INFO - Account: DU1234567 (Paper Trading)",
+        "liveness probe passed",
+        "GET /alive 200",
+        "keepalive sent",
+        "keep-alive timeout",
+        "isAlive=true",
+        "order delivered",
+        "a delivery of olives",
+        "Reproduction of the fault",
+        "productions",
+        "reqMarketDataType(1): live market data",
+        "live data farm connection is OK",
+        "Requesting live quotes",
+        "10182 Failed to request live updates (disconnected).",
+        "10197 No market data during competing live session",
+        "market data type: live",
+        "LIVE_TRADING=false",
+        "live: false",
+        "{\"live\":false}",
+        "\"live\": \"off\"",
+        "isLive=false",
+        "liveTrading=false",
+        "this is not live trading",
+        "no live orders are sent",
+        "live trading is disabled",
+        "live trading disabled",
+        "liveMarketData subscribed",
+        "Refusing to run: this bot is for paper trading accounts only",
+        "Strategy C active: No trading, monitoring only",
+        "lives in /data",
+        "oliver",
+    };
+    struct ts_tripwire *t = built_in();
+    for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
+        if (ts_tripwire_trips(t, lines[i], strlen(lines[i]))) {
+            fail_msg("trips: %s", lines[i]);
+        }
+    }
+    ts_tripwire_free(t);
+}
+
+static void test_own_patterns_replace_the_built_in_ones(void **state)
+{
+    (void)state;
+    struct ts_svc_spec spec = {.guarded = true, .signal_count = 2};
+    struct ts_tripwire *t = NULL;
+    struct ts_error err;
+    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_LOGIN_OK, .pattern = "live"};
+    spec.signals[1] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "^ECHT"};
+    assert_true(ts_tripwire_new(&spec, &t, &err));
+    assert_true(ts_tripwire_trips(t, "ECHT", 4));
+    assert_false(ts_tripwire_trips(t, "live", 4));
+    ts_tripwire_free(t);
+}
+
+static void test_a_service_that_is_not_guarded_has_none_of_its_own_accord(void **state)
+{
+    (void)state;
+    struct ts_svc_spec spec = {.guarded = false};
+    struct ts_tripwire *t = NULL;
+    struct ts_error err;
+    assert_true(ts_tripwire_new(&spec, &t, &err));
+    assert_null(t);
+    spec.signal_count = 1;
+    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "live mode"};
+    assert_true(ts_tripwire_new(&spec, &t, &err));
+    assert_true(ts_tripwire_trips(t, "IBC in live mode", 16));
+    ts_tripwire_free(t);
+}
+
+static void test_a_pattern_that_gives_up_trips(void **state)
+{
+    (void)state;
+    struct ts_svc_spec spec = {.guarded = true, .signal_count = 1};
+    struct ts_tripwire *t = NULL;
+    struct ts_error err;
+    char line[400];
+    memset(line, 'a', sizeof(line));
+    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "(a+)+[bc]"};
+    assert_true(ts_tripwire_new(&spec, &t, &err));
+    assert_true(ts_tripwire_trips(t, line, sizeof(line)));
+    ts_tripwire_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_live_and_production_trip_however_they_are_written),
+        cmocka_unit_test(test_harmless_words_do_not_trip),
+        cmocka_unit_test(test_own_patterns_replace_the_built_in_ones),
+        cmocka_unit_test(test_a_service_that_is_not_guarded_has_none_of_its_own_accord),
+        cmocka_unit_test(test_a_pattern_that_gives_up_trips),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
