@@ -22,8 +22,9 @@ struct ctl_child {
 bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
                    struct ts_error *err) TS_MUST_CHECK;
 
-/* Has the daemon's program check a configuration file (NULL: its default); it prints what it
- * finds. False: it could not be run. */
-bool ctl_daemon_check(const char *config, bool *ret_correct, struct ts_error *err) TS_MUST_CHECK;
+/* Has the daemon's program check something: its options in their order, NULL ends them early. It
+ * prints what it finds. False: it could not be run. */
+bool ctl_daemon_check(const char *what, const char *option, const char *file, bool *ret_correct,
+                      struct ts_error *err) TS_MUST_CHECK;
 
 #endif

@@ -149,11 +149,12 @@ static void find_daemon(char *out, size_t size)
     (void)snprintf(out, size, "tradestackd");
 }
 
-bool ctl_daemon_check(const char *config, bool *ret_correct, struct ts_error *err)
+bool ctl_daemon_check(const char *what, const char *option, const char *file, bool *ret_correct,
+                      struct ts_error *err)
 {
     char path[SELF_SIZE + 32];
     find_daemon(path, sizeof(path));
-    const char *const args[] = {path, "--check", config != NULL ? "--config" : NULL, config, NULL};
+    const char *const args[] = {path, what, option, file, NULL};
     pid_t pid;
     int status = -1;
     if (!spawn(args, NULL, &pid, err)) {

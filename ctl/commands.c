@@ -149,17 +149,31 @@ static int run_version(struct ctl *ctl)
     return code;
 }
 
-/* The daemon knows its configuration best: it checks, and its words are shown. */
-static int run_check(struct ctl *ctl)
+/* The daemon knows best what it takes: it checks, and its words are shown. */
+static int daemon_check(const char *what, const char *option, const char *file)
 {
     struct ts_error err;
     bool correct = false;
-    if (!ctl_daemon_check(ctl->config, &correct, &err)) {
+    if (!ctl_daemon_check(what, option, file, &correct, &err)) {
         ctl_error("check: %s", err.msg);
         ctl_hint("tradestackd, which checks, is looked for beside this program and in PATH");
         return CTL_FAILED;
     }
     return correct ? CTL_OK : CTL_FAILED;
+}
+
+static int run_check(struct ctl *ctl)
+{
+    return daemon_check("--check", ctl->config != NULL ? "--config" : NULL, ctl->config);
+}
+
+static int run_gameplan(struct ctl *ctl)
+{
+    if (strcmp(ctl->argv[0], "check") != 0) {
+        ctl_error("gameplan: want \"check FILE\", not \"%s\"", ctl->argv[0]);
+        return CTL_USAGE;
+    }
+    return daemon_check("--check-gameplan", ctl->argv[1], NULL);
 }
 
 /* options: f file, e env-file, p project, w wait, n no-wait, F follow, T tail, s since, c config,
@@ -182,13 +196,14 @@ static const struct ctl_command commands[] = {
     {"watch", "", "", 0, 0, "show the status, live", ctl_run_watch},
     {"check", "", "c", 0, 0, "check a configuration file", run_check},
     {"reload", "", "", 0, 0, "have the daemon read its configuration anew", run_reload},
-    {"safety", "[reset SERVICE]", "r", 0, 2,
-     "show what the safety rules see; reset a tripped service", ctl_run_safety},
+    {"safety", "[reset SERVICE]", "r", 0, 2, "show what the safety rules see; reset what tripped",
+     ctl_run_safety},
     {"approve", "KIND SERVICE", "AGxr", 2, 2,
-     "as CRO: approve live, dry-run-off or gameplan; `approve confirm ID` as the second person",
-     ctl_run_approve},
+     "as CRO: approve live, dry-run-off or gameplan (see the manual)", ctl_run_approve},
     {"approvals", "", "a", 0, 0, "show what is approved, for what, until when", ctl_run_approvals},
     {"revoke", "ID", "r", 1, 1, "take an approval back", ctl_run_revoke},
+    {"gameplan", "check FILE", "", 2, 2, "check a gameplan before it goes to the bot",
+     run_gameplan},
     {"audit", "[verify]", "T", 0, 1, "show who did what; check that nothing was changed",
      ctl_run_audit},
     {"alert", "test", "C", 1, 1, "send a test alert", run_alert},

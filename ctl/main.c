@@ -69,7 +69,7 @@ static void print_option(const struct option_row *row)
     char text[64];
     (void)snprintf(text, sizeof(text), "--%s%s%s", row->name, row->value != NULL ? " " : "",
                    row->value != NULL ? row->value : "");
-    (void)printf("  %-20s %s\n", text, row->help);
+    (void)printf("  %-23s %s\n", text, row->help);
 }
 
 static void print_usage(void)
@@ -82,7 +82,7 @@ static void print_usage(void)
     for (size_t i = 0; i < n; i++) {
         char text[64];
         (void)snprintf(text, sizeof(text), "%s %s", commands[i].name, commands[i].args);
-        (void)printf("  %-20s %s\n", text, commands[i].help);
+        (void)printf("  %-23s %s\n", text, commands[i].help);
     }
     (void)printf("\nOptions:\n");
     for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
@@ -90,8 +90,10 @@ static void print_usage(void)
             print_option(&rows[i]);
         }
     }
-    (void)printf("\nExit status: 0 done, and for status: all ready; 1 failed; 2 wrong usage;\n"
-                 "3 not all ready (yet); 4 the daemon cannot be reached or does not answer.\n");
+    (void)printf(
+        "\nExit status: 0 done, and for status and safety: all is well; 1 failed; 2 wrong usage;\n"
+        "3 not all ready (yet), or not all rules pass; 4 the daemon cannot be reached or does not "
+        "answer.\n");
 }
 
 static void print_command_help(const struct ctl_command *command)

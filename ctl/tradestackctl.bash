@@ -2,7 +2,7 @@
 _tradestackctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="status up down start stop restart hold unhold reset release logs events watch
-        check reload safety approve approvals revoke audit alert version"
+        check reload safety approve approvals revoke gameplan audit alert version"
     local options="--socket --json --no-color --timeout --help --version --file --env-file --project
         --wait --no-wait --follow --tail --since --config --channel --account --gameplan
         --expires --reason --all"
@@ -21,6 +21,14 @@ _tradestackctl() {
         ;;
     approve)
         mapfile -t COMPREPLY < <(compgen -W "live dry-run-off gameplan confirm" -- "$cur")
+        return
+        ;;
+    gameplan)
+        COMPREPLY=(check)
+        return
+        ;;
+    check)
+        [ "${COMP_WORDS[1]}" != gameplan ] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
     audit)

@@ -204,6 +204,13 @@ static bool lasted(const struct ts_daemon *d, ts_mono since, int64_t ms)
     return since.ms != TS_NEVER.ms && ts_mono_diff(since, ts_loop_now(d->loop)) >= ms;
 }
 
+static bool is_running(const struct ts_unit *u)
+{
+    return u->known && u->id[0] != '\0' &&
+           (u->container.status == TS_CONTAINER_RUNNING ||
+            u->container.status == TS_CONTAINER_PAUSED);
+}
+
 static void gateway_facts(const struct ts_unit *u, bool needed, struct ts_gateway_facts *ret)
 {
     const struct ts_guard *g = &u->guard;
@@ -285,8 +292,9 @@ static void unit_facts(struct ts_unit *u, struct ts_guard_facts *ret)
                         : g->plan;
     }
     ts_copy_cut(ret->log_line, sizeof(ret->log_line), g->log_line);
-    if (u->log != NULL && lasted(d, g->log_opened, LOG_SETTLED_MS)) {
-        u->guard.log_lost = TS_NEVER; /* a stream that stays open, though nothing is said */
+    bool settled = u->log != NULL && lasted(d, g->log_opened, LOG_SETTLED_MS);
+    if (settled || !is_running(u)) { /* it stays open, though nothing is said; or it has ended */
+        u->guard.log_lost = TS_NEVER;
     }
     ret->log_lost = lasted(d, g->log_lost, d->model->blind_after_ms);
 }
@@ -314,13 +322,6 @@ void ts_guard_cure(struct ts_unit *u, char *out, size_t size)
 }
 
 /* --- what follows */
-
-static bool is_running(const struct ts_unit *u)
-{
-    return u->known && u->id[0] != '\0' &&
-           (u->container.status == TS_CONTAINER_RUNNING ||
-            u->container.status == TS_CONTAINER_PAUSED);
-}
 
 /* Written down before it is acted upon: a daemon that is killed in between still knows. */
 static void trip(struct ts_unit *u, const struct ts_judgement *j)

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon.h"
+#include "gameplan_check.h"
 #include "observer.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 /* sysexits.h EX_CONFIG */ };
@@ -13,12 +14,14 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 /* sysexit
 static void usage(FILE *f)
 {
     (void)fputs(
-        "Usage: tradestackd [--config FILE] [--check | --observe]\n"
+        "Usage: tradestackd [--config FILE] [--check | --observe | --check-gameplan FILE]\n"
         "Supervises the containers of one Compose project: ordered start, health, restarts,\n"
         "alerts. Runs in the foreground; see tradestackd(8).\n\n"
         "  --config FILE   configuration (default " TS_CONFIG_USUAL_PATH ";\n"
         "                  without a file there, the built-in one)\n"
         "  --check         check the configuration and end\n"
+        "  --check-gameplan FILE\n"
+        "                  check a gameplan and end\n"
         "  --observe       watch and alert only: no engine, no control; one JSON line a check\n"
         "  --version       print the version and end\n"
         "  --help          print this and end\n",
@@ -28,21 +31,26 @@ static void usage(FILE *f)
 struct options {
     const char *config;
     bool check;
+    const char *gameplan;
     bool observe;
 };
 
 /* False: *ret_exit says with what to end. */
 static bool parse_options(int argc, char **argv, struct options *ret, int *ret_exit)
 {
-    static const struct option table[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"observe", no_argument, NULL, 'o'},      {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, 'k'},
+                                          {"check-gameplan", required_argument, NULL, 'g'},
+                                          {"observe", no_argument, NULL, 'o'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int opt;
     while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) { /* NOLINT: one thread */
         switch (opt) {
         case 'c': ret->config = optarg; break;
         case 'k': ret->check = true; break;
+        case 'g': ret->gameplan = optarg; break;
         case 'o': ret->observe = true; break;
         case 'V':
             (void)puts("tradestackd " TS_VERSION);
@@ -136,6 +144,9 @@ int main(int argc, char **argv)
     int code;
     if (!parse_options(argc, argv, &options, &code)) {
         return code;
+    }
+    if (options.gameplan != NULL) {
+        return ts_gameplan_check(options.gameplan) ? EXIT_OK : EXIT_FAILED;
     }
     ts_platform_no_core_dumps();
     static struct ts_config_errors errs; /* 13 KiB */

@@ -12,6 +12,7 @@
 #include "daemon.h"
 
 #define WAITING_MAX   64
+#define AHEAD_MAX     1 /* a daemon that is killed has written a line and not yet noted its head */
 #define RETRY_MS      30000
 #define HEAD_KEY      "audit.head"
 #define TIME_KEY      "clock.trusted"
@@ -46,6 +47,7 @@ struct ts_trail {
     int64_t want_seq;
     char want_hash[TS_SHA256_HEX];
     bool found_head;
+    int64_t ahead; /* lines behind that one */
     ts_wall newest;
 };
 
@@ -105,8 +107,15 @@ static void replay(void *ctx, const struct ts_audit_entry *e)
     struct ts_trail *t = d->trail;
     t->found_head = t->found_head || (e->seq == t->want_seq && strcmp(e->hash, t->want_hash) == 0);
     t->newest = e->at;
+    t->ahead += e->seq > t->want_seq;
     replay_trip(t, e->event, e->service, e->text, e->data);
-    ts_approvals_replay(d, e);
+    /* A right counts only if the state file knows of the line too: lines that were added while no
+     * daemon looked, or a state file from elsewhere, give none. What takes rights away counts. */
+    bool gives = strncmp(e->event, "approval.", strlen("approval.")) == 0 &&
+                 strcmp(e->event, "approval.ended") != 0;
+    if (!gives || e->seq <= t->want_seq) {
+        ts_approvals_replay(d, e);
+    }
 }
 
 /* --- opening */
@@ -114,6 +123,13 @@ static void replay(void *ctx, const struct ts_audit_entry *e)
 static void damaged(struct ts_daemon *d, const char *what)
 {
     d->trail_state = TS_TRAIL_DAMAGED;
+    for (size_t i = 0; i < d->approval_count; i++) { /* what it says is not to be trusted */
+        struct ts_approval *a = &d->approvals[i];
+        if (ts_approval_is_open(a)) {
+            a->state = TS_APPROVAL_VOID;
+            (void)snprintf(a->ended, sizeof(a->ended), "the audit trail was tampered with");
+        }
+    }
     ts_copy_cut(d->trail_detail, sizeof(d->trail_detail), what);
     TS_LOG(d->log, TS_MSG_AUDIT_DAMAGED, TS_NO_FIELDS,
            "audit trail: %s; nothing guarded is started until the CRO has looked", what);
@@ -179,6 +195,12 @@ static void judge_trail(struct ts_daemon *d, const struct ts_audit_report *repor
                        "it ends before, or is not the one with, line %" PRId64
                        " that the state file knows",
                        t->want_seq);
+        damaged(d, what);
+    } else if (t->want_seq > 0 && t->ahead > AHEAD_MAX) {
+        (void)snprintf(what, sizeof(what),
+                       "%" PRId64 " lines were added behind line %" PRId64
+                       ", the last that the state file knows",
+                       t->ahead, t->want_seq);
         damaged(d, what);
     } else {
         write_head(d);
@@ -407,13 +429,15 @@ bool ts_trail_renew(struct ts_daemon *d, const struct ts_peer *peer, struct ts_e
                    "a new trail: the former one is kept as %s; it was damaged: "
                    "%.120s",
                    kept, d->trail_detail);
-    d->trail_state = TS_TRAIL_OK;
-    d->trail_detail[0] = '\0';
     const struct ts_trail_note note = {
         .event = "audit.renewed", .outcome = "done", .peer = peer, .text = text};
-    if (!ts_trail_add(d, &note, NULL, err)) {
+    d->trail_state = TS_TRAIL_UNWRITABLE; /* until what waits is written */
+    t->retry_at = ts_loop_now(d->loop);
+    if (!write_note(d, &note, ts_loop_wall(d->loop), NULL, err)) {
+        failed(d, err);
         return false;
     }
+    ts_trail_retry(d);
     carry_over(d);
     return true;
 }

@@ -43,7 +43,7 @@ group_packages() {
         printf '%s\n' ca-certificates openssl=openssl python3=python3 ps=procps
         ;;
     test)
-        printf '%s\n' python3-pytest node=nodejs npm=npm curl=curl openssl=openssl \
+        printf '%s\n' python3-pytest python3-jsonschema node=nodejs npm=npm curl=curl openssl=openssl \
             busybox-static clang=clang libclang-rt-dev clang-tidy=clang-tidy \
             clang-format=clang-format cppcheck=cppcheck valgrind=valgrind shellcheck=shellcheck
         ;;

@@ -148,3 +148,13 @@ def pytest_runtest_makereport(item):
     if report.when == "call" and report.failed:
         for stack in stack_module.Stack.living:
             report.sections.extend(stack.evidence())
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What the tests of the interlock tried, and what held."""
+    from harness import attempts
+
+    if attempts.figures:
+        terminalreporter.section("the interlock")
+        for line in attempts.summary():
+            terminalreporter.write_line(line)

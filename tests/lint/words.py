@@ -26,7 +26,9 @@ def check_ctl(ctl):
     commands = re.findall(r"^  ([a-z]+)[ A-Za-z\[\]]*  ", text.split("Options:")[0], re.M)
     common = options_of(text)
     everything = set(common)
-    documented = dict(re.findall(r"^\.It Cm ([a-z]+)(.*)$", page, re.M))
+    documented = {}
+    for command, rest in re.findall(r"^\.It Cm ([a-z]+)(.*)$", page, re.M):
+        documented[command] = documented.get(command, "") + rest  # some have several forms
     described = set(re.findall(r"Fl Fl ([a-z-]+)", page.split(".Ss Options")[1]))
     for command in commands:
         own = options_of(run(ctl, command, "--help")) - common
