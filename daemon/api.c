@@ -10,6 +10,8 @@
 
 #define EVENTS_DEFAULT 50
 #define EVENTS_MAX     5000
+#define REFUSALS_MAX   20 /* in the audit trail, in … */
+#define REFUSALS_MS    60000
 
 void ts_api_failed(struct ts_call *call, const struct ts_error *err)
 {
@@ -160,6 +162,28 @@ static const struct ts_control_method methods[] = {
     {"Revoke", TS_RIGHT_WITHDRAW, ts_api_revoke_call},
 };
 
+/* Into the trail, but not without bound: everybody who can reach the socket can be refused. */
+static void note_refusal(struct ts_daemon *d, const struct ts_peer *peer, const char *method)
+{
+    char text[160];
+    struct ts_error ignored;
+    ts_mono now = ts_loop_now(d->loop);
+    uint32_t before = d->refusals;
+    if (ts_mono_diff(d->refusals_since, now) >= REFUSALS_MS) {
+        d->refusals_since = now;
+        d->refusals = 0;
+    }
+    if (++d->refusals > REFUSALS_MAX) {
+        return;
+    }
+    bool more = d->refusals == 1 && before > REFUSALS_MAX;
+    (void)snprintf(text, sizeof(text), "%.100s: not allowed%s", method,
+                   more ? " (more of these came before than are kept)" : "");
+    const struct ts_trail_note note = {
+        .event = "command", .outcome = "refused", .peer = peer, .text = text};
+    (void)ts_trail_add(d, &note, NULL, &ignored);
+}
+
 static void on_refused(void *ctx, const struct ts_peer *peer, const char *method)
 {
     struct ts_daemon *d = ctx;
@@ -167,12 +191,7 @@ static void on_refused(void *ctx, const struct ts_peer *peer, const char *method
            TS_FIELDS(TS_I64("uid", peer->known ? (int64_t)peer->uid : -1), TS_I64("pid", peer->pid),
                      TS_STR("method", method)),
            "control: uid %lld may not call %s", peer->known ? (long long)peer->uid : -1LL, method);
-    char text[160];
-    struct ts_error ignored;
-    (void)snprintf(text, sizeof(text), "%.100s: not allowed", method);
-    const struct ts_trail_note note = {
-        .event = "command", .outcome = "refused", .peer = peer, .text = text};
-    (void)ts_trail_add(d, &note, NULL, &ignored);
+    note_refusal(d, peer, method);
 }
 
 static void groups_of(struct ts_daemon *d, struct ts_control_conf *conf)

@@ -34,6 +34,9 @@ void ts_api_approvals_call(void *ctx, struct ts_call *call, const json_t *parame
 void ts_api_audit_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_audit_verify_call(void *ctx, struct ts_call *call, const json_t *parameters);
 
+/* Answers with the error Refused; the trail has it too. */
+void ts_api_refuse(struct ts_daemon *d, struct ts_call *call, const char *service,
+                   const char *reason, const char *cure);
 /* Log, history and audit trail: who asked for what. */
 void ts_api_log_command(struct ts_daemon *d, struct ts_call *call, const char *what,
                         const char *service);

@@ -51,6 +51,19 @@ void ts_api_log_command(struct ts_daemon *d, struct ts_call *call, const char *w
     ts_memory_event(d, service, "operator.command", text);
 }
 
+void ts_api_refuse(struct ts_daemon *d, struct ts_call *call, const char *service,
+                   const char *reason, const char *cure)
+{
+    struct ts_error ignored;
+    const struct ts_trail_note note = {.event = "command",
+                                       .service = service,
+                                       .outcome = "refused",
+                                       .peer = ts_call_peer(call),
+                                       .text = reason};
+    (void)ts_trail_add(d, &note, NULL, &ignored);
+    ts_call_error(call, "Refused", json_pack("{s:s, s:s}", "reason", reason, "cure", cure));
+}
+
 /* --- operations that wait */
 
 static void free_op(void *arg)
@@ -309,13 +322,14 @@ static void post_to(struct ts_daemon *d, size_t i, enum ts_obs_kind kind)
     ts_unit_post(d->units[i], &(struct ts_obs){.kind = kind});
 }
 
-static void refuse(struct ts_call *call, const char *service, const char *reason, const char *verb)
+static void refuse(struct ts_daemon *d, struct ts_call *call, const char *service,
+                   const char *reason, const char *verb)
 {
     char why[TS_DETAIL_MAX * 3];
     char cure[160];
     (void)snprintf(why, sizeof(why), "%s %s", service, reason);
     (void)snprintf(cure, sizeof(cure), "tradestackctl %s %s", verb, service);
-    ts_call_error(call, "Refused", json_pack("{s:s, s:s}", "reason", why, "cure", cure));
+    ts_api_refuse(d, call, service, why, cure);
 }
 
 /* A service that cannot be started as it is. False: the call was answered. */
@@ -324,19 +338,19 @@ static bool may_start(struct ts_daemon *d, struct ts_call *call, size_t i)
     const struct ts_svc *s = ts_super_state(d->super, i);
     const char *name = d->units[i]->service;
     if (s->held && s->hold_why == TS_WHY_HOLD) {
-        refuse(call, name, "is held by an operator", "unhold");
+        refuse(d, call, name, "is held by an operator", "unhold");
         return false;
     }
     char reason[TS_DETAIL_MAX * 2];
     if (s->block == TS_BLOCK_TRIPPED) {
         (void)snprintf(reason, sizeof(reason), "broke a safety rule: %s: %s", ts_why_text(s->latch),
                        s->detail);
-        refuse(call, name, reason, "safety reset");
+        refuse(d, call, name, reason, "safety reset");
         return false;
     }
     if (s->latch != TS_WHY_NONE && s->block == TS_BLOCK_NONE) {
         (void)snprintf(reason, sizeof(reason), "has failed: %s", ts_why_text(s->latch));
-        refuse(call, name, reason, "reset");
+        refuse(d, call, name, reason, "reset");
         return false;
     }
     return true; /* a start that was refused is judged anew */
@@ -471,7 +485,7 @@ void ts_api_reset_call(void *ctx, struct ts_call *call, const json_t *parameters
         return;
     }
     if (ts_super_state(d->super, i)->block == TS_BLOCK_TRIPPED) {
-        refuse(call, d->units[i]->service, "broke a safety rule; only the CRO can reset that",
+        refuse(d, call, d->units[i]->service, "broke a safety rule; only the CRO can reset that",
                "safety reset");
         return;
     }

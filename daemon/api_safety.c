@@ -26,9 +26,18 @@ static json_t *time_text(ts_wall t)
     return json_string(out);
 }
 
-static void refused(struct ts_call *call, const char *reason, const char *cure)
+/* An approval or a reset that did not come about is worth a line of the trail as well. */
+static void failed(struct ts_daemon *d, struct ts_call *call, const char *service,
+                   const struct ts_error *err)
 {
-    ts_call_error(call, "Refused", json_pack("{s:s, s:s}", "reason", reason, "cure", cure));
+    struct ts_error ignored;
+    const struct ts_trail_note note = {.event = "command",
+                                       .service = service,
+                                       .outcome = "refused",
+                                       .peer = ts_call_peer(call),
+                                       .text = err->msg};
+    (void)ts_trail_add(d, &note, NULL, &ignored);
+    ts_api_failed(call, err);
 }
 
 /* --- what is seen */
@@ -118,24 +127,24 @@ void ts_api_safety_call(void *ctx, struct ts_call *call, const json_t *parameter
 static bool may_reset(struct ts_daemon *d, struct ts_call *call, struct ts_unit *u)
 {
     const struct ts_svc *s = ts_super_state(d->super, u->index);
+    const char *service = u->service;
     struct ts_judgement j;
     char cure[300];
     if (s->block != TS_BLOCK_TRIPPED) {
-        refused(call, "it has not tripped", "tradestackctl safety");
+        ts_api_refuse(d, call, service, "it has not tripped", "tradestackctl safety");
         return false;
     }
     if (s->running || s->op != TS_OP_NONE) {
-        refused(call, "it is still being stopped", "try again in a moment");
+        ts_api_refuse(d, call, service, "it is still being stopped", "try again in a moment");
         return false;
     }
     u->guard.log_line[0] = '\0';
     ts_guard_judge(u, &j);
     if (j.overall == TS_FINDING_FAIL && j.rule != TS_RULE_TRAIL) {
         ts_guard_cure(u, cure, sizeof(cure));
-        refused(call, j.text, cure);
+        ts_api_refuse(d, call, service, j.text, cure);
         return false;
     }
-    (void)d;
     return true;
 }
 
@@ -144,12 +153,13 @@ void ts_api_safety_reset_call(void *ctx, struct ts_call *call, const json_t *par
     struct ts_daemon *d = ctx;
     struct ts_error err;
     const char *reason = ts_json_str_or(parameters, "reason", "");
+    const char *service = ts_json_str_or(parameters, "service", "");
     size_t i = ts_api_service(d, call, parameters);
     if (i == SIZE_MAX) {
         return;
     }
     if (reason[0] == '\0') {
-        refused(call, "a reset needs a reason", "--reason TEXT");
+        ts_api_refuse(d, call, service, "a reset needs a reason", "--reason TEXT");
         return;
     }
     if (!may_reset(d, call, d->units[i])) {
@@ -162,7 +172,7 @@ void ts_api_safety_reset_call(void *ctx, struct ts_call *call, const json_t *par
                                        .text = reason,
                                        .first = true};
     if (!ts_trail_renew(d, ts_call_peer(call), &err) || !ts_trail_add(d, &note, NULL, &err)) {
-        ts_api_failed(call, &err);
+        failed(d, call, service, &err);
         return;
     }
     ts_memory_event(d, d->units[i]->service, "safety.reset", reason);
@@ -182,6 +192,7 @@ static bool read_request(struct ts_daemon *d, struct ts_call *call, const json_t
                          struct ts_approval *a)
 {
     const struct ts_peer *peer = ts_call_peer(call);
+    const char *service = ts_json_str_or(parameters, "service", "");
     int64_t span = ts_json_i64_or(parameters, "expires_ms", 0);
     memset(a, 0, sizeof(*a));
     a->uid = peer->uid;
@@ -192,14 +203,16 @@ static bool read_request(struct ts_daemon *d, struct ts_call *call, const json_t
     }
     a->expires.ms = a->created.ms + span;
     if (!ts_approval_kind_parse(ts_json_str_or(parameters, "kind", ""), &a->kind)) {
-        refused(call, "there is no such kind of approval", "live, dry-run-off or gameplan");
+        ts_api_refuse(d, call, service, "there is no such kind of approval",
+                      "live, dry-run-off or gameplan");
         return false;
     }
     if (!ts_copy(a->service, sizeof(a->service), ts_json_str_or(parameters, "service", "")) ||
         !ts_copy(a->account, sizeof(a->account), ts_json_str_or(parameters, "account", "")) ||
         !ts_copy(a->gameplan, sizeof(a->gameplan), ts_json_str_or(parameters, "gameplan", "")) ||
         !ts_copy(a->reason, sizeof(a->reason), ts_json_str_or(parameters, "reason", ""))) {
-        refused(call, "service, account, gameplan or reason is too long", "shorten it");
+        ts_api_refuse(d, call, service, "service, account, gameplan or reason is too long",
+                      "shorten it");
         return false;
     }
     return true;
@@ -216,12 +229,13 @@ void ts_api_approve_call(void *ctx, struct ts_call *call, const json_t *paramete
         return;
     }
     if (!ts_super_spec(d->super, i)->guarded) {
-        refused(call, "the service is not guarded, so there is nothing to approve",
-                "tradestackctl safety shows those that are");
+        ts_api_refuse(d, call, a.service,
+                      "the service is not guarded, so there is nothing to approve",
+                      "tradestackctl safety shows those that are");
         return;
     }
     if (!ts_approvals_grant(d, &a, ts_call_peer(call), &id, &err)) {
-        ts_api_failed(call, &err);
+        failed(d, call, a.service, &err);
         return;
     }
     reply_approval(call, ts_approvals_find(d, id));
@@ -231,7 +245,8 @@ static struct ts_approval *find(struct ts_daemon *d, struct ts_call *call, const
 {
     struct ts_approval *a = ts_approvals_find(d, ts_json_i64_or(parameters, "id", 0));
     if (a == NULL) {
-        refused(call, "there is no approval with that number", "tradestackctl approvals");
+        ts_api_refuse(d, call, "", "there is no approval with that number",
+                      "tradestackctl approvals");
     }
     return a;
 }
@@ -246,7 +261,7 @@ void ts_api_confirm_call(void *ctx, struct ts_call *call, const json_t *paramete
     }
     (void)ts_approvals_look(d); /* one whose time is over is not confirmed */
     if (!ts_approvals_confirm(d, a, ts_call_peer(call), &err)) {
-        ts_api_failed(call, &err);
+        failed(d, call, a->service, &err);
         return;
     }
     reply_approval(call, a);

@@ -144,7 +144,12 @@ struct ts_daemon {
     struct ts_trusted_clock trusted;
     bool clock_went_back; /* since the approvals were looked at */
     struct ts_timer *guard_timer;
+    ts_mono unguarded_since; /* the project runs without any guarded service; TS_NEVER: it does not
+                              */
+    bool told_unguarded;
     struct ts_strays *strays;
+    uint32_t refusals; /* of clients without the right, since then */
+    ts_mono refusals_since;
 
     struct ts_timer *turn_timer; /* the machine's next deadline */
     struct ts_timer *stop_timer; /* the end of an orderly stop */
@@ -221,6 +226,9 @@ void ts_notice_engine(struct ts_daemon *d, bool up);
 /* A guarded service cannot be verified for too long; text NULL: it can again. */
 void ts_notice_blind(struct ts_daemon *d, size_t service, const char *text);
 void ts_notice_approval(struct ts_daemon *d, const char *service, const char *text);
+/* None of the project's services is guarded, or (false) one is again. */
+void ts_notice_unguarded(struct ts_daemon *d, bool unguarded);
+void ts_notice_settings(struct ts_daemon *d, const char *text);
 void ts_notice_trail(struct ts_daemon *d, const char *text);
 /* A container that is none of ours and breaks the rules. */
 void ts_notice_stray(struct ts_daemon *d, const char *container, const char *text);

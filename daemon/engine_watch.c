@@ -141,6 +141,7 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
         became_up(d);
     }
     ts_units_inspect_all(d, gap);
+    ts_guard_listed(d, count);
     ts_strays_listed(d, refs, count);
     ts_api_rescanned(d, NULL);
     ts_timer_after(d->link.resync, d->model->resync_ms);

@@ -12,6 +12,7 @@
 #include "daemon.h"
 
 #define LOG_SETTLED_MS 5000
+#define UNGUARDED_MS   30000 /* containers are created one after the other */
 #define LOOK_MAX_MS    60000 /* wall clocks are set: approvals are looked at this often */
 
 void ts_guard_init(struct ts_guard *g)
@@ -274,7 +275,9 @@ void ts_guard_facts(struct ts_daemon *d, struct ts_unit *u, struct ts_guard_fact
     ret->now = ts_guard_now(d);
     ret->trail = d->trail_state;
     ts_copy_cut(ret->trail_detail, sizeof(ret->trail_detail), d->trail_detail);
-    add_gateways(d, u, ret);
+    if (u == NULL || ts_super_spec(d->super, u->index)->guarded) {
+        add_gateways(d, u, ret);
+    }
 }
 
 static void unit_facts(struct ts_unit *u, struct ts_guard_facts *ret)
@@ -415,6 +418,26 @@ void ts_guard_pronounce(struct ts_unit *u)
     }
 }
 
+/* A section that names no service of the project guards nothing: a renamed bot would go unwatched.
+ */
+void ts_guard_listed(struct ts_daemon *d, size_t containers)
+{
+    bool any = containers == 0 || !d->model->require_guard;
+    for (size_t i = 0; i < d->unit_count && !any; i++) {
+        any = d->units[i]->id[0] != '\0' && ts_super_spec(d->super, i)->guarded;
+    }
+    if (any) {
+        d->unguarded_since = TS_NEVER;
+    } else if (d->unguarded_since.ms == TS_NEVER.ms) {
+        d->unguarded_since = ts_loop_now(d->loop);
+    }
+    bool tell = lasted(d, d->unguarded_since, UNGUARDED_MS);
+    if (tell != d->told_unguarded && (tell || any)) {
+        d->told_unguarded = tell;
+        ts_notice_unguarded(d, tell);
+    }
+}
+
 /* --- time */
 
 ts_wall ts_guard_now(struct ts_daemon *d)
@@ -487,6 +510,7 @@ void ts_guard_touch(struct ts_daemon *d)
 
 bool ts_guard_start(struct ts_daemon *d, struct ts_error *err)
 {
+    d->unguarded_since = TS_NEVER;
     d->guard_timer = ts_timer_new(d->loop, look, d, err);
     if (d->guard_timer == NULL) {
         return false;
@@ -498,6 +522,7 @@ bool ts_guard_start(struct ts_daemon *d, struct ts_error *err)
         ts_copy_cut(d->trail_detail, sizeof(d->trail_detail), why.msg);
         ts_notice_trail(d, why.msg);
     }
+    ts_guard_settings(d);
     ts_guard_touch(d);
     return true;
 }

@@ -2,12 +2,13 @@
  * The interlock's eyes and hands: gathers what the rules (core/interlock.h) are judged by, judges
  * whenever a fact changed, and lets the machine know.
  *
- *   guard.c        facts, verdicts, what follows from them
- *   guard_plan.c   the gameplan in a service's volume
- *   approvals.c    approvals: from the audit trail, their expiry, revocation and voiding
- *   trail.c        the audit trail: what was done, by whom, before it is done
- *   strays.c       containers that are none of ours and still could trade
- *   api_safety.c   the control methods
+ *   guard.c           facts, verdicts, what follows from them
+ *   guard_plan.c      the gameplan in a service's volume
+ *   guard_settings.c  the settings that it depends on: a change of them is told
+ *   approvals.c       approvals: from the audit trail, their expiry, revocation and voiding
+ *   trail.c           the audit trail: what was done, by whom, before it is done
+ *   strays.c          containers that are none of ours and still could trade
+ *   api_safety.c      the control methods
  */
 #ifndef TS_DAEMON_GUARD_H
 #define TS_DAEMON_GUARD_H
@@ -80,6 +81,13 @@ bool ts_guard_is_gateway(const struct ts_unit *u);
 ts_wall ts_guard_now(struct ts_daemon *d);
 bool ts_guard_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_guard_stop(struct ts_daemon *d);
+
+/* The project was listed: is anything in it guarded at all? */
+void ts_guard_listed(struct ts_daemon *d, size_t containers);
+
+/* --- guard_settings.c */
+/* At the start and after a reload: are the settings still those that were known? */
+void ts_guard_settings(struct ts_daemon *d);
 
 /* --- guard_plan.c */
 /* Looks now, unless a look is under way. */

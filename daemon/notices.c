@@ -270,6 +270,34 @@ void ts_notice_approval(struct ts_daemon *d, const char *service, const char *te
     post(d, &a);
 }
 
+void ts_notice_unguarded(struct ts_daemon *d, bool unguarded)
+{
+    struct ts_alert a = {.key = "unguarded",
+                         .kind = unguarded ? TS_ALERT_OPEN : TS_ALERT_RESOLVED,
+                         .severity = unguarded ? TS_SEVERITY_CRITICAL : TS_SEVERITY_OK};
+    (void)snprintf(a.title, sizeof(a.title), "%s",
+                   unguarded ? "nothing in this project is guarded" : "a service is guarded again");
+    (void)snprintf(a.what, sizeof(a.what),
+                   "No container of project %s belongs to a [service NAME] with guarded = yes.",
+                   d->model->project);
+    (void)snprintf(
+        a.doing, sizeof(a.doing),
+        "A bot in it could trade for real. Was the service renamed? See tradestackctl "
+        "status, then mend tradestackd.conf (without a bot: [safety] require_guard = no)");
+    post(d, &a);
+}
+
+void ts_notice_settings(struct ts_daemon *d, const char *text)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_WARNING};
+    (void)snprintf(a.title, sizeof(a.title), "the safety settings were changed");
+    ts_copy_cut(a.what, sizeof(a.what), text);
+    (void)snprintf(a.doing, sizeof(a.doing),
+                   "They are in force. If that was not meant: "
+                   "tradestackd.conf, then tradestackctl reload");
+    post(d, &a);
+}
+
 void ts_notice_trail(struct ts_daemon *d, const char *text)
 {
     struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_CRITICAL, .urgent = true};

@@ -459,6 +459,8 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
     }
     ts_log_set_level(d->log, (enum ts_log_level)d->model->log_level);
     ts_api_regroup(d);
+    ts_guard_settings(d);
+    ts_guard_touch(d);
     look_at_calendar(d);
     *ret_changed = json_array();
     for (size_t i = 0; i < changes->count; i++) {
