@@ -200,7 +200,9 @@ static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, 
     s->block = s->latch == TS_WHY_NONE ? TS_BLOCK_NONE : s->block;
     ts_detail_copy(s->detail, row->detail);
     s->backoff_step = row->backoff_step;
-    s->backoff_until = to_mono(d, row->backoff_until);
+    if (row->backoff_step > 0) { /* else there is none, whatever the clocks say by now */
+        s->backoff_until = to_mono(d, row->backoff_until);
+    }
     const struct ts_svc_spec *spec = ts_model_find(d->model, row->name);
     int64_t longest = spec != NULL ? spec->backoff_max_ms : d->model->defaults.backoff_max_ms;
     s->backoff_until = ts_mono_min(s->backoff_until, ts_mono_add(now, 2 * longest));

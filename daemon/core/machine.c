@@ -252,7 +252,7 @@ struct ts_svc ts_machine_step(const struct ts_svc_spec *spec, const struct ts_en
                          .now = now,
                          .s = s,
                          .out = out,
-                         .phase_before = s.phase};
+                         .finished = TS_OP_NONE};
     st.s.stale = st.s.stale || !env->engine_up;
     ts_step_apply(&st);
     for (int i = 0; i < MAX_PHASE_CHANGES; i++) {

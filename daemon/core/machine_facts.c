@@ -134,6 +134,7 @@ static void apply_op_done(struct ts_step *st)
         s->running = false;
         s->paused = false;
     }
+    st->finished = s->op;
     s->op = TS_OP_NONE;
 }
 

@@ -12,7 +12,7 @@ struct ts_step {
     ts_mono now;
     struct ts_svc s;
     struct ts_actions *out;
-    enum ts_phase phase_before; /* when the step began */
+    enum ts_op finished; /* the operation whose end this observation is, or none */
 };
 
 /* machine_facts.c: puts the observation into the facts and wishes. */

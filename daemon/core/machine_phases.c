@@ -427,8 +427,9 @@ static void step_stopping(struct ts_step *st)
         }
         return;
     }
-    if (s->op != TS_OP_NONE) {
-        return; /* the call has its own deadline and always comes back */
+    bool overtakes = s->op == TS_OP_START && s->block == TS_BLOCK_TRIPPED && st->env->engine_up;
+    if (s->op != TS_OP_NONE && !overtakes) {
+        return; /* the call has its own deadline and always comes back; a trip waits for no start */
     }
     if (!ts_step_latch_stops(s) && !s->suspended &&
         (s->held || (s->wanted == TS_WANTED_UP && !s->restart_after_stop))) {
@@ -441,7 +442,7 @@ static void step_stopping(struct ts_step *st)
         s->deadline = TS_NEVER;
         return;
     }
-    if (st->obs->kind == TS_OBS_OP_DONE && st->phase_before == TS_PHASE_STOPPING) {
+    if (st->finished == TS_OP_STOP) {
         stop_without_effect(st);
         return;
     }

@@ -94,14 +94,18 @@ static void next_not_ready(const struct ts_svc_spec *spec, const struct ts_env *
     }
 }
 
-static void next_waiting(const struct ts_svc_spec *spec, const struct ts_env *env, char *out,
-                         size_t size)
+static void next_waiting(const struct ts_svc_spec *spec, const struct ts_env *env,
+                         const struct ts_svc *s, ts_mono now, char *out, size_t size)
 {
+    char span[TS_SPAN_TEXT];
     const char *text = !env->engine_up               ? "starts when the engine answers again"
                        : !env->deps_ready            ? "starts when its dependencies are ready"
                        : spec->guarded && env->blind ? "starts when the safety rules can be checked"
                                                      : "starts now";
     (void)snprintf(out, size, "%s", text);
+    if (env->engine_up && env->deps_ready && !ts_mono_reached(s->backoff_until, now)) {
+        (void)snprintf(out, size, "starts in %s", span_until(s->backoff_until, now, span));
+    }
 }
 
 static void next_blocked(const struct ts_svc_spec *spec, const struct ts_svc *s, char *out,
@@ -131,7 +135,7 @@ void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
             (void)snprintf(out, size, "to start it: tradestackctl start %s", spec->name);
         }
         break;
-    case TS_PHASE_WAITING: next_waiting(spec, env, out, size); break;
+    case TS_PHASE_WAITING: next_waiting(spec, env, s, now, out, size); break;
     case TS_PHASE_STARTING:
         if (s->deadline.ms != TS_NEVER.ms) {
             (void)snprintf(out, size, "given %s more to become ready",

@@ -1,6 +1,6 @@
 /*
- * What an engine sends: events, logs, inspect answers. The first byte chooses which, the second
- * into how large pieces the rest is cut; the result must not depend on the cutting.
+ * What an engine sends: events, logs, inspect answers, archives. The first byte chooses which, the
+ * second into how large pieces the rest is cut; the result must not depend on the cutting.
  */
 #include "fuzz.h"
 
@@ -10,6 +10,7 @@
 #include "engine/events.h"
 #include "engine/log_demux.h"
 #include "engine/snapshot.h"
+#include "engine/tar.h"
 #include "engine/values.h"
 
 struct tally {
@@ -128,6 +129,18 @@ static void inspect_answer(const char *bytes, size_t n)
     json_decref(inspect);
 }
 
+/* Whatever is taken for a file lies within the archive. */
+static void archive(const char *bytes, size_t n)
+{
+    struct ts_tar_entry e;
+    struct ts_error err;
+    if (ts_tar_first(bytes, n, &e, &err)) {
+        FUZZ_CHECK(e.bytes >= bytes && e.len <= n && e.bytes + e.len <= bytes + n);
+    } else {
+        FUZZ_CHECK(err.code == TS_E_PROTOCOL);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -149,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cut = lines(bytes, n, piece, data[0] == 't');
         break;
     case 'i': inspect_answer(bytes, n); break;
+    case 'a': archive(bytes, n); break;
     default: break;
     }
     FUZZ_CHECK(whole.sum == cut.sum && whole.count == cut.count);

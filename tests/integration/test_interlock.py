@@ -431,8 +431,8 @@ def test_what_the_log_says(ground):
             assert ground.daemon.ctl("start", SERVICE, check=False).returncode != 0
             assert ground.daemon.ctl("reset", SERVICE, check=False).returncode != 0
             assert not ground.running(BOT)
+            ground.daemon.ctl("stop", SERVICE)  # or it would say it again
             ground.until(lambda: ground.reset_safety().returncode == 0, 20, "the reset")
-            ground.daemon.ctl("stop", SERVICE)
 
         attempt(f"a log that says it {what}", act)
 

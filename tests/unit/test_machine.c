@@ -412,6 +412,33 @@ static void test_a_trip_stops_even_a_held_service_at_once(void **state)
     assert_int_equal(w.notices[TS_NOTICE_TRIPPED], 1);
 }
 
+static void test_a_trip_during_a_start_is_stopped_as_soon_as_it_runs(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    inspect(&w, false, 0);
+    see(&w, TS_OBS_CMD_START);
+    inspect(&w, true, 0); /* seen before the call has come back */
+    trip(&w, TS_WHY_LOG_TRIP);
+    assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_LOG_TRIP);
+    assert_int_equal(w.stops, 1); /* it waits for no start that is under way */
+    op_done(&w, TS_OPR_DONE);
+    assert_phase(&w, TS_PHASE_BLOCKED, TS_WHY_LOG_TRIP);
+}
+
+static void test_the_end_of_a_start_is_no_stop_without_effect(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    inspect(&w, false, 0);
+    see(&w, TS_OBS_CMD_START);
+    inspect(&w, true, 0);
+    see(&w, TS_OBS_CMD_STOP);
+    op_done(&w, TS_OPR_DONE); /* of the start */
+    assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_COMMAND);
+    assert_int_equal(w.stops, 1);
+}
+
 static void test_a_trip_outlives_everything_but_its_own_reset(void **state)
 {
     (void)state;
@@ -767,6 +794,8 @@ int main(void)
         cmocka_unit_test(test_lock_out_stops_at_the_first_sign),
         cmocka_unit_test(test_a_stop_by_hand_is_respected_and_told_once),
         cmocka_unit_test(test_a_refused_start_is_judged_anew_when_somebody_asks),
+        cmocka_unit_test(test_a_trip_during_a_start_is_stopped_as_soon_as_it_runs),
+        cmocka_unit_test(test_the_end_of_a_start_is_no_stop_without_effect),
         cmocka_unit_test(test_a_trip_outlives_everything_but_its_own_reset),
         cmocka_unit_test(test_what_cannot_be_judged_waits_and_is_no_fault),
         cmocka_unit_test(test_a_suspended_service_comes_back_by_itself),
