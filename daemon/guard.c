@@ -103,7 +103,40 @@ static void look_at_command(const json_t *inspect, const char *want, struct ts_b
     }
 }
 
-void ts_guard_box(const json_t *inspect, struct ts_box_facts *ret)
+/* Does the folder hold the path? */
+static bool holds(const char *folder, const char *path)
+{
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') {
+        n--;
+    }
+    return n == 1 || (strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0'));
+}
+
+/* Nobody but the container sees into a tmpfs: a gameplan there would count as none. */
+static void look_for_hiding_places(const json_t *inspect, const char *gameplan,
+                                   struct ts_box_facts *ret)
+{
+    const char *folder;
+    json_t *v;
+    size_t i;
+    bool hidden = false;
+    json_object_foreach(ts_json_at(inspect, "HostConfig.Tmpfs"), folder, v)
+    {
+        hidden = hidden || holds(folder, gameplan);
+    }
+    json_array_foreach(ts_json_at(inspect, "Mounts"), i, v)
+    {
+        hidden = hidden || (strcmp(ts_json_str_or(v, "Type", ""), "tmpfs") == 0 &&
+                            holds(ts_json_str_or(v, "Destination", ""), gameplan));
+    }
+    if (hidden) {
+        (void)snprintf(ret->oddity, sizeof(ret->oddity),
+                       "%.80s lies in a tmpfs, where nobody could see a gameplan", gameplan);
+    }
+}
+
+void ts_guard_box(const json_t *inspect, const char *gameplan, struct ts_box_facts *ret)
 {
     memset(ret, 0, sizeof(*ret));
     ret->seen = true;
@@ -114,13 +147,17 @@ void ts_guard_box(const json_t *inspect, struct ts_box_facts *ret)
         look_for_doubles(ts_json_at(inspect, "Config.Env"), watched_names[i], ret);
         look_at_command(inspect, watched_names[i], ret);
     }
+    if (gameplan[0] != '\0') {
+        look_for_hiding_places(inspect, gameplan, ret);
+    }
     ts_copy_cut(ret->log_driver, sizeof(ret->log_driver),
                 ts_json_str_or(inspect, "HostConfig.LogConfig.Type", ""));
 }
 
 void ts_guard_saw(struct ts_unit *u, const json_t *inspect)
 {
-    ts_guard_box(inspect, &u->guard.box);
+    const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
+    ts_guard_box(inspect, spec->guarded ? spec->gameplan : "", &u->guard.box);
     u->guard.box_at = ts_loop_wall(u->daemon->loop);
 }
 

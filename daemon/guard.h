@@ -64,8 +64,9 @@ void ts_guard_new_run(struct ts_unit *u);
 void ts_guard_saw_accounts(struct ts_unit *u, const struct ts_probe_result *result);
 /* A line matched a tripwire of the unit. */
 void ts_guard_tripwire(struct ts_unit *u, const char *line);
-/* Reads an inspect answer into facts; for strays too. */
-void ts_guard_box(const json_t *inspect, struct ts_box_facts *ret);
+/* Reads an inspect answer into facts; for strays too. gameplan: its path in the container, "" if it
+ * is not looked at. */
+void ts_guard_box(const json_t *inspect, const char *gameplan, struct ts_box_facts *ret);
 /* Judges with all that is known now. */
 void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret);
 /* The facts for a judgement of a container that is not a unit's, as if it were guarded. */

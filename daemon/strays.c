@@ -81,7 +81,7 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     }
     ts_copy_cut(s->name, sizeof(s->name), c->name);
     ts_guard_facts(d, NULL, &facts);
-    ts_guard_box(raw, &facts.own);
+    ts_guard_box(raw, "", &facts.own);
     ts_interlock_judge(&facts, &j);
     if (j.overall == TS_FINDING_FAIL) {
         stop_stray(s, &j);

@@ -98,8 +98,7 @@ struct ts_http_call ts_engine_http_call(const struct ts_engine *e, const char *m
                                  .url_is_public = true};
 }
 
-/* Docker and Podman put their reason into {"message": …}; a proxy may send anything. */
-static void read_message(const struct ts_http_reply *reply, char out[TS_ENGINE_MESSAGE])
+void ts_engine_message(const struct ts_http_reply *reply, char out[TS_ENGINE_MESSAGE])
 {
     struct ts_error ignored;
     json_t *v = ts_engine_parse(reply->body, reply->len, &ignored);
@@ -142,7 +141,7 @@ bool ts_engine_judge(struct ts_engine *e, const struct ts_http_reply *reply, str
         }
     }
     char message[TS_ENGINE_MESSAGE];
-    read_message(reply, message);
+    ts_engine_message(reply, message);
     if (status == 400 && is_about_version(message)) {
         code = TS_E_UNAVAILABLE;
         e->api_minor = 0;
@@ -220,7 +219,8 @@ static void on_http_done(void *ctx, const struct ts_http_reply *reply, const str
     if (failed) {
         why = *err;
     } else {
-        failed = !ts_engine_judge(e, reply, &why);
+        bool passes = op->takes_404 && reply->status == 404;
+        failed = !passes && !ts_engine_judge(e, reply, &why);
     }
     if (failed) {
         ts_engine_explain(e, op->what, &why);

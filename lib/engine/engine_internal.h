@@ -32,8 +32,9 @@ struct ts_engine_request {
     uint32_t deadline_ms;
 };
 
-/* One step's answer. reply is set and the status is 2xx or 304, or err is set. Either starts the
- * next step with ts_engine_op_next() or calls the user's callback; the op is freed after that. */
+/* One step's answer. reply is set and the status is 2xx or 304 (or 404 if the op takes it), or err
+ * is set. Either starts the next step with ts_engine_op_next() or calls the user's callback; the
+ * op is freed after that. */
 typedef void ts_engine_answered(struct ts_engine_op *op, const struct ts_http_reply *reply,
                                 const struct ts_error *err);
 
@@ -51,11 +52,12 @@ struct ts_engine_op {
         ts_containers_listed *listed;
         ts_container_inspected *inspected;
         ts_container_created *created;
-        ts_container_file_fn *file;
+        ts_container_file_read_fn *file_read;
     } done;
     void *ctx;
     void *extra; /* state over several steps */
     void (*free_extra)(void *extra);
+    bool takes_404; /* such an answer may be a result: it comes as a reply */
     bool finishing;
 };
 
@@ -79,6 +81,9 @@ bool ts_engine_url(const struct ts_engine *e, const char *path, bool unversioned
                    struct ts_buf *out, struct ts_error *err) TS_MUST_CHECK;
 /* Turns a status of 400 and above, or an unexpected one, into an error; true if it is none. */
 bool ts_engine_judge(struct ts_engine *e, const struct ts_http_reply *reply, struct ts_error *err);
+/* The engine's reason, cleaned and cut; "" if it gave none. Docker and Podman put it into
+ * {"message": …}; a proxy may send anything. */
+void ts_engine_message(const struct ts_http_reply *reply, char out[TS_ENGINE_MESSAGE]);
 /* Puts the engine's address and the deed in front, and a hint behind where there is one. */
 void ts_engine_explain(const struct ts_engine *e, const char *what, struct ts_error *err);
 

@@ -13,6 +13,7 @@
  *   engine_real SOCKET DEADLINE_MS create FILE [IMAGE]  from a file with an inspect answer
  *   engine_real SOCKET DEADLINE_MS events PROJECT SINCE_NANO COUNT
  *   engine_real SOCKET DEADLINE_MS logs ID FOLLOW TTY
+ *   engine_real SOCKET DEADLINE_MS read ID PATH  a file of text
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #include "base/json.h"
 #include "base/parse.h"
+#include "engine/archive.h"
 #include "engine/containers.h"
 #include "engine/create.h"
 #include "engine/events.h"
@@ -298,6 +300,22 @@ static int do_logs(struct run *r, struct ts_error *err)
     return r->logs != NULL;
 }
 
+static void on_read(void *ctx, const struct ts_container_file *file, const struct ts_error *err)
+{
+    static const char *const kinds[] = {"file", "link", "dir", "other"};
+    if (file != NULL) {
+        say(json_pack("{s:b, s:s, s:s%}", "exists", file->exists, "kind",
+                      file->exists ? kinds[file->kind] : "", "text",
+                      file->bytes == NULL ? "" : file->bytes, file->len));
+    }
+    end(ctx, err);
+}
+
+static int do_read(struct run *r, struct ts_error *err)
+{
+    return started(ts_container_read_file(r->engine, r->args[0], r->args[1], on_read, r, err));
+}
+
 static const struct {
     const char *name;
     int (*run)(struct run *r, struct ts_error *err);
@@ -307,6 +325,7 @@ static const struct {
     {"stop", do_stop},           {"restart", do_restart},   {"kill", do_kill},
     {"rename", do_rename},       {"policy", do_policy},     {"remove", do_remove},
     {"create", do_create},       {"events", do_events},     {"logs", do_logs},
+    {"read", do_read},
 };
 
 static void on_negotiated(void *ctx, int api_minor, const struct ts_error *err)

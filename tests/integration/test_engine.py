@@ -285,6 +285,55 @@ def test_a_tty_log_is_read_as_it_is(api, engine):
     assert [x["line"] for x in api.lines("logs", "engtest-bot-1", 0, 1)] == ["x", "y"]
 
 
+def test_a_file_is_read_as_the_container_sees_it(api, engine, tmp_path):
+    name = "engtest-bot-1"
+    bound = tmp_path / "bound"
+    bound.mkdir()
+    (bound / "a b%.json").write_text('{"from": "host"}', encoding="utf-8")
+    (bound / "link").symlink_to("a b%.json")
+    (bound / "large").write_bytes(b"x" * (1024 * 1024 + 1))
+    engine.docker("volume", "create", f"--label=com.docker.compose.project={PROJECT}", "engtest_v")
+    make = "/bin/busybox echo inside >/own; /bin/busybox echo kept >/data/f; "
+    create(engine, "--volume", f"{bound}:/bound:ro", "--volume", "engtest_v:/data",
+           command=make + LOOP)  # fmt: skip
+    there = {"exists": True, "kind": "file"}
+    gone = {"exists": False, "kind": "", "text": ""}
+
+    def check_bind():
+        assert api.one("read", name, "/bound/a b%.json") == {**there, "text": '{"from": "host"}'}
+        assert api.one("read", name, "/bound/link") == {"exists": True, "kind": "link", "text": ""}
+        assert api.one("read", name, "/bound")["kind"] == "dir"
+        assert api.one("read", name, "/bound/none") == gone
+        assert api.one("read", name, "/no/such/folder") == gone
+        assert api.fails("read", name, "/bound/large")["error"] == "limit"
+
+    check_bind()  # created
+    assert api.one("read", name, "/data/f") == gone
+    engine.docker("start", name)
+    wait_for(lambda: api.one("read", name, "/data/f") == {**there, "text": "kept\n"})
+    assert api.one("read", name, "/own") == {**there, "text": "inside\n"}
+    check_bind()  # running
+    assert api.one("inspect", name)["status"] == "running"
+    engine.docker("stop", "--time", "0", name)
+    assert api.one("read", name, "/data/f") == {**there, "text": "kept\n"}
+    assert api.one("read", name, "/own") == {**there, "text": "inside\n"}
+    check_bind()  # exited
+    failed = api.fails("read", "engtest-none", "/data/f")
+    assert failed["error"] == "not-found" and "No such container" in failed["text"]
+
+
+def test_no_file_is_called_missing_because_a_mount_is(api, engine, tmp_path):
+    """The engine says that of every file then."""
+    source = tmp_path / "source"
+    source.mkdir()
+    create(engine, "--mount", f"type=bind,source={source},target=/bound")
+    assert api.one("read", "engtest-bot-1", "/bin/none")["exists"] is False
+    source.rmdir()
+    for path in ("/bin/none", "/bin/busybox"):
+        failed = api.fails("read", "engtest-bot-1", path)
+        assert failed["error"] == "not-found" and "mounts" in failed["text"]
+
+
 def comparable(inspected):
     """What must be the same in a container and in its second life."""
     config = dict(inspected["Config"])

@@ -83,6 +83,7 @@ def test_settings_that_are_said_twice_or_elsewhere(ground):
             "command": ["/careless_bot", "DRY_RUN=false"]
         },
         "a log that nobody can read": {"LogConfig": {"Type": "none"}},
+        "a volume that nobody can see into": {"Binds": [], "Tmpfs": {"/data": "rw"}},
     }
     for what, how in ways.items():
 
