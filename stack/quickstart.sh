@@ -258,6 +258,8 @@ The stack runs and stays. To try next:
 
     build/ctl/tradestackctl status            what runs, and why it is or is not ready
     build/ctl/tradestackctl watch             the same, live
+    build/ctl/tradestackctl safety            what keeps the bot from trading, and what was seen
+    build/ctl/tradestackctl audit             who did what
     build/ctl/tradestackctl logs trading-bot  what the bot sees; it never places orders
     build/ctl/tradestackctl restart gateway   one service, in order
     docker stop trading-bot                   a stop by hand is respected, not fought

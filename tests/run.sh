@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the tests need, builds twice (normal, and with the address and undefined-behaviour
 # sanitizers) and runs everything: unit, fuzz and lint tests in both builds, the unit tests once more
-# under valgrind, and the integration tests against the sanitized daemon and a real Docker engine.
+# under valgrind, the integration tests against the sanitized daemon and a real Docker engine, and
+# the quickstart.
 #
 #   tests/run.sh [PYTEST ARGUMENT…]    e.g. -k gateway: narrows the integration tests
 #
@@ -72,6 +73,13 @@ run_integration() {
         tee -a "$TS_LOG"
 }
 
+# On this machine itself, as a user would: what it makes, it removes.
+run_quickstart() {
+    ts_title quickstart
+    ts_as_root env PATH="$PATH" "$python" -m pytest -p no:cacheprovider --verbose \
+        --junit-xml "$results/quickstart.junit.xml" tests/quickstart 2>&1 | tee -a "$TS_LOG"
+}
+
 if ! prepare; then
     ts_say "0 passed, 1 failed"
     exit 1
@@ -81,5 +89,6 @@ run_meson sanitized build-asan
 run_meson valgrind build --suite unit --timeout-multiplier 10 \
     --wrap 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'
 run_integration "$@"
+run_quickstart
 ts_title summary
-"$python" tests/tools/summary.py "$results" normal sanitized valgrind integration
+"$python" tests/tools/summary.py "$results" normal sanitized valgrind integration quickstart
