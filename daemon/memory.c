@@ -185,6 +185,17 @@ void ts_memory_retry(struct ts_daemon *d)
     free(all);
 }
 
+/* What the last restart can have had to wait for: a clock that was set makes it no longer. */
+static int64_t longest_backoff(const struct ts_svc_spec *spec, uint32_t step)
+{
+    int64_t ms = spec->backoff_first_ms;
+    for (uint32_t i = 2; i < step && ms < spec->backoff_max_ms; i++) {
+        ms *= 2;
+    }
+    ms = ms < spec->backoff_max_ms ? ms : spec->backoff_max_ms;
+    return ms + ms * spec->backoff_jitter_pct / 100;
+}
+
 static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, struct ts_svc *s)
 {
     ts_mono now = ts_loop_now(d->loop);
@@ -203,9 +214,9 @@ static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, 
     if (row->backoff_step > 0) { /* else there is none, whatever the clocks say by now */
         s->backoff_until = to_mono(d, row->backoff_until);
     }
-    const struct ts_svc_spec *spec = ts_model_find(d->model, row->name);
-    int64_t longest = spec != NULL ? spec->backoff_max_ms : d->model->defaults.backoff_max_ms;
-    s->backoff_until = ts_mono_min(s->backoff_until, ts_mono_add(now, 2 * longest));
+    const struct ts_svc_spec *own = ts_model_find(d->model, row->name);
+    int64_t longest = longest_backoff(own != NULL ? own : &d->model->defaults, row->backoff_step);
+    s->backoff_until = ts_mono_min(s->backoff_until, ts_mono_add(now, longest));
     s->restarts_total = row->restarts_total;
     s->login_failures = row->login_failures;
     for (uint32_t i = 0; i < row->restart_count && i < TS_MAX_RESTARTS; i++) {

@@ -9,7 +9,8 @@
 #define LOG_TAIL         2000 /* lines of the past that a log probe looks at */
 #define LOG_TAIL_GUARDED 20000
 #define LOG_RETRY_MS     1000
-#define LOG_RETRIES      6 /* doublings of that: a log driver that cannot be read stays so */
+#define WORDS_BEFORE     60 /* bytes of a line that are shown before what tripped */
+#define LOG_RETRIES      6  /* doublings of that: a log driver that cannot be read stays so */
 
 /* --- where a probe goes */
 
@@ -131,8 +132,9 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
         u->log_nano = line->time_nano;
     }
     /* Of the whole run, also of what was logged while nobody watched. */
-    if (u->tripwire != NULL && ts_tripwire_trips(u->tripwire, line->text, line->len)) {
-        ts_guard_tripwire(u, line->text);
+    size_t at;
+    if (u->tripwire != NULL && ts_tripwire_trips(u->tripwire, line->text, line->len, &at)) {
+        ts_guard_tripwire(u, line->text + (at > WORDS_BEFORE ? at - WORDS_BEFORE : 0));
     }
     if (line->continued) {
         return; /* probes and signals are about lines */

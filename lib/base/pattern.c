@@ -73,11 +73,19 @@ void ts_pattern_free(struct ts_pattern *p)
     }
 }
 
-enum ts_match ts_pattern_match(struct ts_pattern *p, const char *line, size_t n)
+enum ts_match ts_pattern_find(struct ts_pattern *p, const char *line, size_t n, size_t *ret_at)
 {
     int rc = pcre2_match(p->code, (PCRE2_SPTR)line, n, 0, 0, p->data, p->limits);
+    *ret_at = 0;
     if (rc >= 0) {
+        *ret_at = pcre2_get_ovector_pointer(p->data)[0];
         return TS_MATCH_YES;
     }
     return rc == PCRE2_ERROR_NOMATCH ? TS_MATCH_NO : TS_MATCH_LIMIT;
+}
+
+enum ts_match ts_pattern_match(struct ts_pattern *p, const char *line, size_t n)
+{
+    size_t at;
+    return ts_pattern_find(p, line, n, &at);
 }

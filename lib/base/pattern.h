@@ -28,5 +28,7 @@ struct ts_pattern *ts_pattern_new(const char *text, struct ts_error *err) TS_MUS
 void ts_pattern_free(struct ts_pattern *p);
 /* Looks for it anywhere in the n bytes. */
 enum ts_match ts_pattern_match(struct ts_pattern *p, const char *line, size_t n);
+/* The same; *ret_at is where it begins, 0 unless it was found. */
+enum ts_match ts_pattern_find(struct ts_pattern *p, const char *line, size_t n, size_t *ret_at);
 
 #endif

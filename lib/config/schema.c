@@ -200,8 +200,9 @@ static const struct ts_key keys[] = {
      .help = "Trouble within an expected outage (a [window NAME]) leads to no restart and no "
              "alert."},
     {TS_SECTION_SERVICE, "guarded", TS_KEY_BOOL, SERVICE(guarded), .def = "no",
-     .help = "It trades: it starts only with DRY_RUN=true and, where set, TRADING_MODE=paper, and "
-             "never while the gateway serves a live account."},
+     .help =
+         "It trades, so the safety rules stand before each start: DRY_RUN=true, TRADING_MODE=paper "
+         "where set, a paper account, no gameplan. What breaks them while it runs is stopped."},
     {TS_SECTION_SERVICE, "trip_grace", TS_KEY_SPAN, SERVICE(trip_grace_ms), RANGE(0, MINUTE),
      .def = "2s",
      .help = "guarded: from the stop signal to SIGKILL when a safety rule trips while it runs."},

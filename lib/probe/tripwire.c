@@ -76,10 +76,10 @@ void ts_tripwire_free(struct ts_tripwire *t)
     free(t);
 }
 
-bool ts_tripwire_trips(struct ts_tripwire *t, const char *line, size_t n)
+bool ts_tripwire_trips(struct ts_tripwire *t, const char *line, size_t n, size_t *ret_at)
 {
     for (size_t i = 0; i < t->count; i++) {
-        if (ts_pattern_match(t->patterns[i], line, n) != TS_MATCH_NO) {
+        if (ts_pattern_find(t->patterns[i], line, n, ret_at) != TS_MATCH_NO) {
             return true;
         }
     }

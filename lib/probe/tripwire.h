@@ -19,7 +19,8 @@ struct ts_tripwire;
 bool ts_tripwire_new(const struct ts_svc_spec *spec, struct ts_tripwire **ret,
                      struct ts_error *err) TS_MUST_CHECK;
 void ts_tripwire_free(struct ts_tripwire *t);
-/* Does the line (without its end; n bytes) trip it? A line on which a pattern gives up does. */
-bool ts_tripwire_trips(struct ts_tripwire *t, const char *line, size_t n);
+/* Does the line (without its end; n bytes) trip it? A line on which a pattern gives up does.
+ * *ret_at: where the words begin. */
+bool ts_tripwire_trips(struct ts_tripwire *t, const char *line, size_t n, size_t *ret_at);
 
 #endif

@@ -416,7 +416,7 @@ LINES = {
     "on both outputs at once": ["mode: li", "%err", "harmless\\n", "%out", "ve\\n"],
     "behind a carriage return": ["harmless\\rlive trading\\r\\n"],
     "behind 12 KiB of a line": ["@12000", " live trading\\n"],
-    "across the engine's cut at 16 KiB": ["@16382", "li", "ve", " trading\\n"],
+    "across the engine's cut at 16 KiB": ["@16381", " li", "ve", " trading\\n"],
     "across our own cut at 8 KiB": ["@8159", " live trading", "@300", "\\n"],
     "after a lot": ["@200000", "\\n", "live trading\\n"],
     "the account's kind": ["Account: U1 (NOT a paper account)\\n"],
@@ -605,6 +605,23 @@ def live_bot(ground):
     ground.until(lambda: ground.running(BOT), 20, "it runs as approved")
     time.sleep(1)
     assert ground.running(BOT) and not ground.safety()["tripped"], ground.safety()
+
+
+def test_what_is_approved_runs(ground):
+    """And is shown as what it is: forbidden by itself, and approved."""
+    ground.approve("live", "--account", LIVE)
+    ground.stack.gateway_send(f"accounts {LIVE}")
+    time.sleep(2)
+    assert ground.running(BOT), ground.daemon.tail()
+    findings = {rule["rule"]: rule["finding"] for rule in ground.safety()["rules"]}
+    assert findings["account"] == "approved" and findings["dry-run"] == "pass", findings
+    assert ground.daemon.status()["state"] == "ready"
+    # Over a restart of the daemon, too: approvals are read back from the trail.
+    ground.daemon.restart()
+    ground.daemon.wait_ready()
+    assert ground.open_approvals()[0]["used"] and ground.running(BOT)
+    ground.daemon.ctl("revoke", ground.open_approvals()[0]["id"])
+    ground.tripped("live-account")
 
 
 def test_approvals_end(ground):

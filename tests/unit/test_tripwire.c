@@ -3,6 +3,8 @@
 
 #include "probe/tripwire.h"
 
+static size_t at;
+
 static struct ts_tripwire *built_in(void)
 {
     struct ts_svc_spec spec = {.guarded = true};
@@ -45,7 +47,7 @@ static void test_live_and_production_trip_however_they_are_written(void **state)
     };
     struct ts_tripwire *t = built_in();
     for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
-        if (!ts_tripwire_trips(t, lines[i], strlen(lines[i]))) {
+        if (!ts_tripwire_trips(t, lines[i], strlen(lines[i]), &at)) {
             fail_msg("does not trip: %s", lines[i]);
         }
     }
@@ -92,7 +94,7 @@ static void test_harmless_words_do_not_trip(void **state)
     };
     struct ts_tripwire *t = built_in();
     for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
-        if (ts_tripwire_trips(t, lines[i], strlen(lines[i]))) {
+        if (ts_tripwire_trips(t, lines[i], strlen(lines[i]), &at)) {
             fail_msg("trips: %s", lines[i]);
         }
     }
@@ -108,8 +110,8 @@ static void test_own_patterns_replace_the_built_in_ones(void **state)
     spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_LOGIN_OK, .pattern = "live"};
     spec.signals[1] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "^ECHT"};
     assert_true(ts_tripwire_new(&spec, &t, &err));
-    assert_true(ts_tripwire_trips(t, "ECHT", 4));
-    assert_false(ts_tripwire_trips(t, "live", 4));
+    assert_true(ts_tripwire_trips(t, "ECHT", 4, &at));
+    assert_false(ts_tripwire_trips(t, "live", 4, &at));
     ts_tripwire_free(t);
 }
 
@@ -124,7 +126,16 @@ static void test_a_service_that_is_not_guarded_has_none_of_its_own_accord(void *
     spec.signal_count = 1;
     spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "live mode"};
     assert_true(ts_tripwire_new(&spec, &t, &err));
-    assert_true(ts_tripwire_trips(t, "IBC in live mode", 16));
+    assert_true(ts_tripwire_trips(t, "IBC in live mode", 16, &at));
+    ts_tripwire_free(t);
+}
+
+static void test_it_says_where_the_words_are(void **state)
+{
+    (void)state;
+    struct ts_tripwire *t = built_in();
+    assert_true(ts_tripwire_trips(t, "Trading mode: live", 18, &at));
+    assert_int_equal(at, 14);
     ts_tripwire_free(t);
 }
 
@@ -138,7 +149,7 @@ static void test_a_pattern_that_gives_up_trips(void **state)
     memset(line, 'a', sizeof(line));
     spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "(a+)+[bc]"};
     assert_true(ts_tripwire_new(&spec, &t, &err));
-    assert_true(ts_tripwire_trips(t, line, sizeof(line)));
+    assert_true(ts_tripwire_trips(t, line, sizeof(line), &at));
     ts_tripwire_free(t);
 }
 
@@ -149,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_harmless_words_do_not_trip),
         cmocka_unit_test(test_own_patterns_replace_the_built_in_ones),
         cmocka_unit_test(test_a_service_that_is_not_guarded_has_none_of_its_own_accord),
+        cmocka_unit_test(test_it_says_where_the_words_are),
         cmocka_unit_test(test_a_pattern_that_gives_up_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
