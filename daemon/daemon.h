@@ -79,10 +79,12 @@ struct ts_unit {
     } refs[TS_MAX_PROBES];
     struct ts_logs *log;
     struct ts_timer *log_retry;
-    uint32_t log_tries;   /* openings in a row that brought no line */
-    int64_t log_nano;     /* time of the last line */
-    ts_wall log_run;      /* which run log_nano belongs to */
-    ts_wall signals_from; /* older lines are history: they prove, but do not alarm */
+    uint32_t log_tries;        /* openings in a row that brought no line */
+    int64_t log_nano;          /* time of the last line */
+    ts_wall log_run;           /* which run log_nano belongs to … */
+    char log_id[TS_ENGINE_ID]; /* … of which container */
+    int64_t log_since;         /* where that run's lines begin */
+    ts_wall signals_from;      /* older lines are history: they prove, but do not alarm */
     struct ts_pattern *signals[TS_MAX_SIGNALS];
     struct ts_tripwire *tripwire;
     struct ts_guard guard;

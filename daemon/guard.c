@@ -36,28 +36,23 @@ static void env_fact(const json_t *inspect, const char *name, struct ts_env_fact
     ret->is_set = value != NULL;
     /* Cut or not, "true" must not be what is left of a longer value. */
     if (value != NULL && !ts_copy(ret->value, sizeof(ret->value), value)) {
-        ts_copy_cut(ret->value, sizeof(ret->value) - 4, value);
-        (void)strcat(ret->value, "...");
+        (void)snprintf(ret->value, sizeof(ret->value), "%.*s...", (int)sizeof(ret->value) - 4,
+                       value);
     }
 }
 
 /* Does a program that is less strict than we are read this name as the other one? */
 static bool resembles(const char *name, size_t n, const char *want)
 {
-    while (n > 0 && isspace((unsigned char)*name)) {
-        name++;
-        n--;
+    char plain[TS_NAME_MAX] = "";
+    size_t k = 0;
+    for (size_t i = 0; i < n && k < sizeof(plain) - 1; i++) {
+        bool dash = name[i] == '-' || name[i] == '.';
+        plain[k] = dash ? '_' : (char)toupper((unsigned char)name[i]);
+        k += isspace((unsigned char)name[i]) ? 0 : 1;
     }
-    while (n > 0 && isspace((unsigned char)name[n - 1])) {
-        n--;
-    }
-    for (size_t i = 0; i < n; i++) {
-        int c = name[i] == '-' || name[i] == '.' ? '_' : toupper((unsigned char)name[i]);
-        if (want[i] == '\0' || c != want[i]) {
-            return false;
-        }
-    }
-    return n > 0 && want[n] == '\0';
+    plain[k] = '\0';
+    return strcmp(plain, want) == 0;
 }
 
 static void look_for_doubles(const json_t *env, const char *want, struct ts_box_facts *ret)

@@ -38,7 +38,8 @@ struct ts_trail {
     struct ts_audit *file;
     struct tripped trips[TRIPS_MAX];
     size_t trip_count;
-    struct waiting *waiting[WAITING_MAX];
+    struct waiting waiting[WAITING_MAX]; /* a ring: the notes point into themselves */
+    size_t waiting_first;
     size_t waiting_count;
     size_t lost; /* notes for which there was no room */
     ts_mono retry_at;
@@ -231,21 +232,13 @@ bool ts_trail_open(struct ts_daemon *d, struct ts_error *err)
     return true;
 }
 
-static void free_waiting(struct waiting *w)
-{
-    if (w != NULL) {
-        json_decref(w->data);
-        free(w);
-    }
-}
-
 void ts_trail_close(struct ts_daemon *d)
 {
     struct ts_trail *t = d->trail;
     if (t != NULL) {
         ts_trail_retry(d);
         for (size_t i = 0; i < t->waiting_count; i++) {
-            free_waiting(t->waiting[i]);
+            json_decref(t->waiting[(t->waiting_first + i) % WAITING_MAX].data);
         }
         ts_audit_close(t->file);
         free(t);
@@ -293,13 +286,12 @@ static bool write_note(struct ts_daemon *d, const struct ts_trail_note *note, ts
 static void keep_waiting(struct ts_daemon *d, const struct ts_trail_note *note, ts_wall at)
 {
     struct ts_trail *t = d->trail;
-    struct waiting *w = t->waiting_count < WAITING_MAX ? calloc(1, sizeof(*t->waiting[0])) : NULL;
-    if (w == NULL) {
+    if (t->waiting_count == WAITING_MAX) {
         t->lost++;
         return;
     }
-    w->at = at;
-    w->note = *note;
+    struct waiting *w = &t->waiting[(t->waiting_first + t->waiting_count++) % WAITING_MAX];
+    *w = (struct waiting){.at = at, .note = *note};
     ts_copy_cut(w->service, sizeof(w->service), note->service == NULL ? "" : note->service);
     ts_copy_cut(w->text, sizeof(w->text), note->text);
     w->note.service = w->service;
@@ -310,7 +302,6 @@ static void keep_waiting(struct ts_daemon *d, const struct ts_trail_note *note, 
         w->peer = *note->peer;
         w->note.peer = &w->peer;
     }
-    t->waiting[t->waiting_count++] = w;
 }
 
 /* The file is full, or gone, or another: each has its own consequence. */
@@ -377,13 +368,14 @@ void ts_trail_retry(struct ts_daemon *d)
         return;
     }
     while (t->waiting_count > 0) {
-        struct waiting *w = t->waiting[0];
+        struct waiting *w = &t->waiting[t->waiting_first];
         if (!write_note(d, &w->note, w->at, NULL, &err)) {
             failed(d, &err);
             return;
         }
-        free_waiting(w);
-        memmove(&t->waiting[0], &t->waiting[1], --t->waiting_count * sizeof(t->waiting[0]));
+        json_decref(w->data);
+        t->waiting_first = (t->waiting_first + 1) % WAITING_MAX;
+        t->waiting_count--;
     }
     tell_lost(d);
     d->trail_state = TS_TRAIL_OK;

@@ -212,8 +212,7 @@ static void start_log(struct ts_unit *u)
         .id = u->id,
         .tty = u->container.tty,
         .follow = true,
-        .since_nano =
-            u->log_nano != 0 ? u->log_nano + 1 : (u->container.started_at.ms - 1) * 1000000,
+        .since_nano = u->log_nano != 0 ? u->log_nano : u->log_since,
         .tail = guarded ? LOG_TAIL_GUARDED : LOG_TAIL,
         .timestamps = true,
         .whole = guarded,
@@ -319,23 +318,39 @@ void ts_watch_forget(struct ts_unit *u)
     u->tripwire = NULL;
 }
 
+/*
+ * Where the lines of a new run begin: behind the end of the run before, and behind what was read of
+ * it. Not at the start as the engine tells it, which is noted when the program may have said
+ * something already.
+ */
+static int64_t begin_of_run(const struct ts_unit *u)
+{
+    int64_t ended = u->container.finished_at.ms * 1000000;
+    bool same = strcmp(u->log_id, u->id) == 0;
+    return same && u->log_nano > ended ? u->log_nano : ended;
+}
+
 /* From the run's begin, for the log probes. Signs from before this daemon watched are history, and
  * so are those that were told before the watch was begun anew (reload, pause): a login failure
  * that has passed must not stop the gateway again. */
 static void begin_log(struct ts_unit *u)
 {
-    ts_wall from = u->container.started_at;
-    if (u->daemon->started.ms > from.ms) {
-        from = u->daemon->started;
+    bool new_run = u->log_run.ms != u->container.started_at.ms || strcmp(u->log_id, u->id) != 0;
+    if (new_run) {
+        u->log_since = begin_of_run(u);
     }
-    from.ms -= 1;
-    if (u->log_run.ms == u->container.started_at.ms && u->log_nano / 1000000 >= from.ms) {
+    ts_wall from = {u->log_since / 1000000};
+    if (u->daemon->started.ms > from.ms) {
+        from.ms = u->daemon->started.ms - 1;
+    }
+    if (!new_run && u->log_nano / 1000000 >= from.ms) {
         from.ms = u->log_nano / 1000000 + 1;
     }
     ts_logs_stop(u->log);
     u->log_nano = 0;
     u->log_tries = 0;
     u->log_run = u->container.started_at;
+    (void)snprintf(u->log_id, sizeof(u->log_id), "%s", u->id);
     u->signals_from = from;
     start_log(u);
 }

@@ -95,7 +95,7 @@ static void apply_signal(struct ts_step *st)
         s->twofa_until = ts_mono_add(st->now, st->spec->twofa_wait_ms);
         break;
     case TS_SIG_SESSION_CLASH: ts_step_notice(st, TS_NOTICE_SESSION_CLASH); break;
-    case TS_SIG_TRIPWIRE: break; /* the interlock's: it trips or not */
+    case TS_SIG_TRIPWIRE: /* the interlock's: it trips or not */
     case TS_SIGNAL_COUNT: break;
     }
 }

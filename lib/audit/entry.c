@@ -12,8 +12,9 @@
 /* Text from outside may be no UTF-8, which JSON cannot hold. */
 static json_t *text_of(const char *text)
 {
-    json_t *v = json_string(text == NULL ? "" : text);
-    char *copy = v == NULL ? strdup(text) : NULL;
+    const char *from = text == NULL ? "" : text;
+    json_t *v = json_string(from);
+    char *copy = v == NULL ? strdup(from) : NULL;
     for (char *c = copy; c != NULL && *c != '\0'; c++) {
         *c = (unsigned char)*c < 0x80 ? *c : '?';
     }

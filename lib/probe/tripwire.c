@@ -51,8 +51,12 @@ static bool add(struct ts_tripwire *t, const char *pattern, struct ts_error *err
 bool ts_tripwire_new(const struct ts_svc_spec *spec, struct ts_tripwire **ret, struct ts_error *err)
 {
     struct ts_tripwire *t = calloc(1, sizeof(*t));
-    bool ok = t != NULL || ts_error_nomem(err);
+    bool ok = true;
     *ret = NULL;
+    if (t == NULL) {
+        ts_error_nomem(err);
+        return false;
+    }
     for (size_t i = 0; ok && i < spec->signal_count; i++) {
         ok = spec->signals[i].signal != TS_SIG_TRIPWIRE || add(t, spec->signals[i].pattern, err);
     }

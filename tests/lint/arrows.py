@@ -51,7 +51,7 @@ def check(path):
         if folder == "daemon/core" and there == "base" and header not in CORE_BASE:
             yield f"{name}: the core may not include {header}"
         if (header.endswith("_internal.h") and there and there != path.parent.name
-                and not name.startswith("tests/unit/")):
+                and not name.startswith(("tests/unit/", "tests/fuzz/"))):
             yield f"{name}: {header} is private to its folder"
     if not name.startswith(CLOCK_EXEMPT) and path.suffix == ".c":
         for call in CLOCK.finditer(re.sub(r"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"", "", text, flags=re.S)):
