@@ -57,6 +57,56 @@ static void test_frames_may_be_cut_anywhere(void **state)
     }
 }
 
+struct search {
+    const char *word;
+    size_t found;
+    size_t pieces;
+    size_t bytes;
+    int64_t nano;
+};
+
+static bool look_for(void *ctx, const struct ts_log_line *line)
+{
+    struct search *s = ctx;
+    s->found += strstr(line->text, s->word) != NULL;
+    s->pieces++;
+    s->bytes += line->len - (line->continued ? TS_LOG_OVERLAP : 0);
+    s->nano = line->time_nano;
+    assert_int_equal(line->continued, s->pieces > 1);
+    return true;
+}
+
+/* The word at every place of a long line, the cuts between pieces and frames included. */
+static void test_a_long_line_hides_nothing(void **state)
+{
+    (void)state;
+    static const char stamp[] = "2026-11-24T10:02:51.857289446Z ";
+    static char line[20000];
+    static char bytes[20200];
+    struct ts_error err;
+    for (size_t at = 0; at + 5 < sizeof(line); at += at % 8192 > 8150 || at > 16300 ? 1 : 37) {
+        size_t first = 16384 < sizeof(line) ? 16384 : sizeof(line);
+        static char part[sizeof(stamp) + 16384];
+        memset(line, 'x', sizeof(line));
+        memcpy(line + at, "live", 4);
+        line[sizeof(line) - 1] = '\n';
+        memcpy(part, stamp, sizeof(stamp) - 1);
+        memcpy(part + sizeof(stamp) - 1, line, first);
+        size_t n = put_frame(bytes, 1, part, sizeof(stamp) - 1 + first);
+        memcpy(part + sizeof(stamp) - 1, line + first, sizeof(line) - first);
+        n += put_frame(bytes + n, 1, part, sizeof(stamp) - 1 + sizeof(line) - first);
+        static struct ts_log_demux d;
+        struct search s = {.word = "live"};
+        ts_log_demux_init(&d, false, true);
+        ts_log_demux_whole(&d);
+        assert_true(ts_log_demux_feed(&d, bytes, n, look_for, &s, &err));
+        if (s.found == 0 || s.pieces != 3 || s.bytes != sizeof(line) - 1) {
+            fail_msg("at %zu: found %zu, %zu pieces, %zu bytes", at, s.found, s.pieces, s.bytes);
+        }
+        assert_true(s.nano == INT64_C(1795514571857289446));
+    }
+}
+
 static void test_lines_are_made_fit_for_matching(void **state)
 {
     (void)state;
@@ -256,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_may_be_cut_anywhere),
+        cmocka_unit_test(test_a_long_line_hides_nothing),
         cmocka_unit_test(test_lines_are_made_fit_for_matching),
         cmocka_unit_test(test_a_long_line_is_cut_and_said_to_be),
         cmocka_unit_test(test_time_stamps_are_taken_off),
