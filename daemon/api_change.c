@@ -325,7 +325,7 @@ static void post_to(struct ts_daemon *d, size_t i, enum ts_obs_kind kind)
 static void refuse(struct ts_daemon *d, struct ts_call *call, const char *service,
                    const char *reason, const char *verb)
 {
-    char why[TS_DETAIL_MAX * 3];
+    char why[TS_DETAIL_MAX * 4];
     char cure[160];
     (void)snprintf(why, sizeof(why), "%s %s", service, reason);
     (void)snprintf(cure, sizeof(cure), "tradestackctl %s %s", verb, service);
@@ -341,15 +341,16 @@ static bool may_start(struct ts_daemon *d, struct ts_call *call, size_t i)
         refuse(d, call, name, "is held by an operator", "unhold");
         return false;
     }
-    char reason[TS_DETAIL_MAX * 2];
+    char text[TS_DETAIL_MAX * 2];
+    char reason[TS_DETAIL_MAX * 3];
+    ts_reason_text(s->latch, s->latch_detail, text, sizeof(text));
     if (s->block == TS_BLOCK_TRIPPED) {
-        (void)snprintf(reason, sizeof(reason), "broke a safety rule: %s: %s", ts_why_text(s->latch),
-                       s->detail);
+        (void)snprintf(reason, sizeof(reason), "broke a safety rule: %s", text);
         refuse(d, call, name, reason, "safety reset");
         return false;
     }
     if (s->latch != TS_WHY_NONE && s->block == TS_BLOCK_NONE) {
-        (void)snprintf(reason, sizeof(reason), "has failed: %s", ts_why_text(s->latch));
+        (void)snprintf(reason, sizeof(reason), "has failed: %s", text);
         refuse(d, call, name, reason, "reset");
         return false;
     }

@@ -100,7 +100,7 @@ static json_t *guarded_json(struct ts_daemon *d, struct ts_unit *u)
                      "container", clean(u->known ? u->container.name : ""), "state",
                      ts_phase_name(s->phase), "verdict", ts_finding_name(j.overall), "judged",
                      time_text(u->guard.judged_at), "tripped", (int)tripped, "reason",
-                     clean(tripped ? s->detail : j.text), "next", clean(cure), "rules",
+                     clean(tripped ? s->latch_detail : j.text), "next", clean(cure), "rules",
                      rules_of(d, u, &j));
 }
 

@@ -81,7 +81,7 @@ static bool save(struct ts_daemon *d, size_t i, const struct ts_svc *s, struct t
     ts_copy_cut(row.hold_why, sizeof(row.hold_why), ts_why_name(s->hold_why));
     if (s->latch != TS_WHY_NONE) {
         ts_copy_cut(row.latch, sizeof(row.latch), ts_why_name(s->latch));
-        ts_copy_cut(row.detail, sizeof(row.detail), s->detail);
+        ts_copy_cut(row.detail, sizeof(row.detail), s->latch_detail);
     }
     ts_copy_cut(row.intent, sizeof(row.intent), intent_of(s));
     ts_copy_cut(row.policy_name, sizeof(row.policy_name), u->old_policy);
@@ -94,10 +94,11 @@ static bool save(struct ts_daemon *d, size_t i, const struct ts_svc *s, struct t
 static void describe(struct ts_daemon *d, const struct ts_transition *t, char *out, size_t size)
 {
     const struct ts_svc *s = ts_super_state(d->super, t->service);
-    (void)snprintf(out, size, "%s: %s%s%s (%s%s%s)", d->units[t->service]->service,
+    char reason[2 * TS_DETAIL_MAX];
+    ts_reason_text(t->why, s->detail, reason, sizeof(reason));
+    (void)snprintf(out, size, "%s: %s%s%s (%s)", d->units[t->service]->service,
                    t->from == t->to ? "still " : ts_phase_name(t->from),
-                   t->from == t->to ? "" : " -> ", ts_phase_name(t->to), ts_why_text(t->why),
-                   s->detail[0] != '\0' ? ": " : "", s->detail);
+                   t->from == t->to ? "" : " -> ", ts_phase_name(t->to), reason);
 }
 
 static void tell_transition(struct ts_daemon *d, const struct ts_transition *t, const char *text,
@@ -210,6 +211,7 @@ static void recall_row(struct ts_daemon *d, const struct ts_store_service *row, 
                                                      : TS_BLOCK_NONE;
     s->block = s->latch == TS_WHY_NONE ? TS_BLOCK_NONE : s->block;
     ts_detail_copy(s->detail, row->detail);
+    ts_detail_copy(s->latch_detail, row->detail);
     s->backoff_step = row->backoff_step;
     if (row->backoff_step > 0) { /* else there is none, whatever the clocks say by now */
         s->backoff_until = to_mono(d, row->backoff_until);
@@ -233,6 +235,7 @@ static void recall_trip(struct ts_daemon *d, const char *service, struct ts_svc 
         s->latch = why;
         s->block = TS_BLOCK_TRIPPED;
         ts_detail_copy(s->detail, detail);
+        ts_detail_copy(s->latch_detail, detail);
     }
 }
 

@@ -79,9 +79,12 @@ static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s,
         enum ts_why why = latched                         ? s->latch
                           : notice == TS_NOTICE_SUSPENDED ? TS_WHY_UNVERIFIED
                                                           : s->why;
-        const char *detail = notice == TS_NOTICE_SUSPENDED ? action->detail : s->detail;
-        (void)snprintf(out, size, "%s%s%s.%s", ts_why_text(why), detail[0] != '\0' ? ": " : "",
-                       detail, probe);
+        const char *detail = notice == TS_NOTICE_SUSPENDED ? action->detail
+                             : latched                     ? s->latch_detail
+                                                           : s->detail;
+        char reason[2 * TS_DETAIL_MAX];
+        ts_reason_text(why, detail, reason, sizeof(reason));
+        (void)snprintf(out, size, "%s.%s", reason, probe);
     }
 }
 

@@ -81,9 +81,7 @@ static void detail_of(struct ts_daemon *d, size_t i, char *out, size_t size)
     } else {
         const struct ts_guard *g = &d->units[i]->guard;
         bool blind = s->why == TS_WHY_UNVERIFIED && s->detail[0] == '\0';
-        const char *detail = blind ? g->last.text : s->detail;
-        (void)snprintf(out, size, "%s%s%s", ts_why_text(s->why), detail[0] != '\0' ? ": " : "",
-                       detail);
+        ts_reason_text(s->why, blind ? g->last.text : s->detail, out, size);
     }
 }
 

@@ -76,6 +76,7 @@ void ts_step_latch(struct ts_step *st, enum ts_why why, enum ts_block block, con
     }
     s->latch = why == TS_WHY_NONE ? TS_WHY_INTERLOCK : why;
     s->block = block;
+    ts_detail_copy(s->latch_detail, detail);
     ts_detail_copy(s->detail, detail);
     ts_step_notice(st, notices[block]);
 }
@@ -182,7 +183,7 @@ void ts_step_enter_rest(struct ts_step *st)
     struct ts_svc *s = &st->s;
     if (s->latch != TS_WHY_NONE) {
         ts_step_enter(st, s->block != TS_BLOCK_NONE ? TS_PHASE_BLOCKED : TS_PHASE_FAILED, s->latch,
-                      TS_NEVER, s->detail);
+                      TS_NEVER, s->latch_detail);
     } else if (s->held) {
         ts_step_enter(st, TS_PHASE_HELD, s->hold_why, TS_NEVER, "");
     } else {

@@ -114,6 +114,7 @@ struct ts_svc {
     enum ts_why hold_why; /* TS_WHY_HOLD or TS_WHY_MANUAL_STOP */
     enum ts_why latch;    /* not NONE: failed or blocked until reset */
     enum ts_block block;  /* not NONE: the latch is the interlock's */
+    char latch_detail[TS_DETAIL_MAX];
     uint32_t backoff_step;
     ts_mono backoff_until;             /* no start before; in the past when there is none */
     uint32_t restart_count;            /* entries in restarts */
@@ -291,6 +292,9 @@ void ts_machine_next(const struct ts_svc_spec *spec, const struct ts_env *env,
 
 /* Copies a detail, cut to fit between characters. */
 void ts_detail_copy(char dst[TS_DETAIL_MAX], const char *src);
+
+/* A reason with what was seen, for people. The interlock's details say it all by themselves. */
+void ts_reason_text(enum ts_why why, const char *detail, char *out, size_t size);
 
 /* Names; never NULL. */
 const char *ts_phase_name(enum ts_phase p);

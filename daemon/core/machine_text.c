@@ -35,6 +35,18 @@ const char *ts_why_text(enum ts_why w)
     return (unsigned)w < TS_WHY_COUNT ? whys[w].text : "";
 }
 
+void ts_reason_text(enum ts_why why, const char *detail, char *out, size_t size)
+{
+    bool by_detail = why == TS_WHY_INTERLOCK || why == TS_WHY_LIVE_ACCOUNT ||
+                     why == TS_WHY_GAMEPLAN || why == TS_WHY_LOG_TRIP || why == TS_WHY_TRAIL;
+    if (by_detail && detail[0] != '\0') {
+        (void)snprintf(out, size, "%s", detail);
+    } else {
+        (void)snprintf(out, size, "%s%s%s", ts_why_text(why), detail[0] != '\0' ? ": " : "",
+                       detail);
+    }
+}
+
 enum ts_why ts_why_from_name(const char *name)
 {
     for (unsigned i = 0; i < TS_WHY_COUNT; i++) {

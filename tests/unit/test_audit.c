@@ -444,5 +444,5 @@ int main(void)
         AUDIT_TEST(test_a_check_in_pieces_finds_the_same),
         AUDIT_TEST(test_a_kill_loses_nothing_that_was_acknowledged),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests);
 }

@@ -52,7 +52,7 @@ static void test_sample_gives_the_built_in_stack(void **state)
     assert_int_equal(gateway->budget_window_ms, 86400000);
     assert_true(gateway->windows);
     assert_false(gateway->guarded);
-    assert_int_equal(gateway->signal_count, 10);
+    assert_int_equal(gateway->signal_count, 12);
     const struct ts_svc_spec *bot = ts_model_find(m, "trading-bot");
     assert_non_null(bot);
     assert_true(bot->guarded);

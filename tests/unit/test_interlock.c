@@ -444,5 +444,5 @@ int main(void)
         cmocka_unit_test(test_a_clock_set_back_while_the_daemon_was_away_is_seen),
         cmocka_unit_test(test_nothing_starts_that_the_rules_forbid),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests);
 }

@@ -347,5 +347,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_sequence_of_events_runs_without_a_verdict),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests);
 }

@@ -163,5 +163,5 @@ int main(void)
         cmocka_unit_test(test_it_says_where_the_words_are),
         cmocka_unit_test(test_a_pattern_that_gives_up_trips),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests);
 }
