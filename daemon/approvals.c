@@ -154,6 +154,7 @@ bool ts_approvals_grant(struct ts_daemon *d, struct ts_approval *a, const struct
         return ts_error_set(err, TS_E_LIMIT, "%d approvals are open; revoke some first",
                             TS_APPROVALS_MAX);
     }
+    *slot = (struct ts_approval){.state = TS_APPROVAL_VOID}; /* until it is written */
     json_t *data = content_of(a);
     const struct ts_trail_note note = {.event = alone ? "approval.granted" : "approval.requested",
                                        .service = a->service,

@@ -150,7 +150,7 @@ def commands_of(ctl):
 
 EXPECTED = (
     "status up down start stop restart hold unhold reset release logs events watch check reload "
-    "alert version"
+    "safety approve approvals revoke gameplan audit alert version"
 ).split()
 
 
