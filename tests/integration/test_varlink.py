@@ -22,6 +22,8 @@ class Any(Varlink):
 
 @pytest.fixture
 def daemon(tradestack):
+    tradestack.daemon.configure({"safety": {"cro_group": "root"}})
+    tradestack.daemon.call("Reload", timeout_s=10)
     tradestack.daemon.call("Rescan", timeout_s=10)
     return tradestack.daemon
 
@@ -67,7 +69,7 @@ def test_it_describes_itself(daemon, interface):
 
 
 def test_every_method_that_is_described_is_there_and_checks_its_parameters(daemon, interface):
-    assert len(interface.methods) == 15
+    assert len(interface.methods) == 23
     for method in interface.methods:
         error = refusal(daemon, method, nonsense=1)
         assert (error.name, error.parameters) == (f"{SERVICE}.InvalidParameter", {"parameter": "nonsense"})
@@ -100,12 +102,18 @@ def test_all_that_it_says_fits_its_description(daemon, interface):
     assert stream("Events", limit=1, since="1ms") == [{}]
     assert len(stream("Logs", service="trading-bot", tail=5)) == 6
     assert any("step" in s for s in stream("Restart", service="health-monitor", wait=True))
+    assert any(e["entry"]["event"] == "start" for e in stream("Audit", limit=50))
+    approve = {"kind": "live", "service": "trading-bot", "account": "U1", "expires_ms": 3600000}
+    approval = daemon.call("Approve", reason="a test", **approve)
+    interface.check_reply("Approve", approval)
     with Varlink(daemon.socket) as control:
         watch = control.stream("Watch", 30)
         interface.check("status" in next(watch), "bool")
         daemon.call("Hold", service="trading-bot")
         interface.check(next(watch)["status"], interface.methods["GetStatus"][1])
     for method, parameters in (
+        ("Safety", {}), ("Approvals", {}), ("AuditVerify", {}),
+        ("Revoke", {"id": approval["approval"]["id"]}), ("Approvals", {"all": True}),
         ("Ping", {}), ("Rescan", {}), ("Reload", {}), ("Unhold", {"service": "trading-bot"}),
         ("Hold", {"service": "health-monitor"}), ("Stop", {"service": "health-monitor"}),
         ("Unhold", {"service": "health-monitor"}), ("Reset", {"service": "gateway"}), ("Release", {}),
@@ -119,6 +127,8 @@ def test_its_errors_fit_their_description(daemon, interface):
         ("Start", {"service": "nobody"}, "NoSuchService"),
         ("Start", {"service": "trading-bot"}, "Refused"),
         ("AlertTest", {"channel": "nobody"}, "Failed"),
+        ("SafetyReset", {"service": "trading-bot", "reason": "x"}, "Refused"),
+        ("Confirm", {"id": 7}, "Refused"),
     ):
         error = refusal(daemon, method, **parameters)
         assert error.name == f"{interface.name}.{name}"
@@ -180,7 +190,8 @@ def test_running_out_of_descriptors_passes(daemon):
     def limit(n):
         subprocess.run(["prlimit", "--pid", str(daemon.pid), f"--nofile={n}:"], check=True)
 
-    limit(max(int(fd) for fd in os.listdir(f"/proc/{daemon.pid}/fd")) + 1)
+    taken = {int(fd) for fd in os.listdir(f"/proc/{daemon.pid}/fd")}
+    limit(min(set(range(1024)) - taken))
     with socket.socket(socket.AF_UNIX) as early:
         early.connect(str(daemon.socket))
         early.sendall(b'{"method":"io.tradestack.Supervisor.Ping"}\0')
