@@ -34,7 +34,9 @@ static void show_rule(const struct ctl *ctl, const json_t *rule)
     ctl_put(ctl, stdout, tone_of(finding), "    %-9s", finding);
     ctl_put(ctl, stdout, TONE_PLAIN, "%-14s ", ts_json_str_or(rule, "rule", "?"));
     ctl_put(ctl, stdout, TONE_PLAIN, "%s", ts_json_str_or(rule, "evidence", ""));
-    ctl_put(ctl, stdout, TONE_DIM, "  (seen %s%s)", seen, strcmp(seen, "-") == 0 ? "" : " ago");
+    bool ago = strcmp(seen, "-") != 0 && strcmp(seen, "now") != 0;
+    ctl_put(ctl, stdout, TONE_DIM, "  (seen %s%s)", strcmp(seen, "-") == 0 ? "never" : seen,
+            ago ? " ago" : "");
     (void)putchar('\n');
     if (strcmp(finding, "pass") != 0) {
         ctl_put(ctl, stdout, TONE_DIM, "%*srequired: %s", 13, "",

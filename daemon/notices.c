@@ -107,6 +107,7 @@ static void next_step(struct ts_daemon *d, size_t i, enum ts_notice notice, char
     const struct ts_svc *s = ts_super_state(d->super, i);
     const struct ts_svc_spec *spec = ts_super_spec(d->super, i);
     char command[300];
+    char span[TS_SPAN_TEXT];
     switch (notice) {
     case TS_NOTICE_BLOCKED:
         ts_guard_cure(d->units[i], command, sizeof(command));
@@ -115,12 +116,12 @@ static void next_step(struct ts_daemon *d, size_t i, enum ts_notice notice, char
                        command[0] != '\0' ? "; then: " : "", spec->name);
         break;
     case TS_NOTICE_TRIPPED:
-        (void)snprintf(
-            out, size,
-            "Stopped at once (SIGKILL after %lld ms). It stays stopped, also over a "
-            "reboot, until the CRO has looked: tradestackctl safety; then: tradestackctl "
-            "safety reset %s",
-            (long long)spec->trip_grace_ms, spec->name);
+        ts_span_format(spec->trip_grace_ms, span);
+        (void)snprintf(out, size,
+                       "Stopped at once (killed after %s). It stays stopped, also over a reboot, "
+                       "until the CRO has looked: tradestackctl safety; then: tradestackctl safety "
+                       "reset %s --reason TEXT",
+                       span, spec->name);
         break;
     case TS_NOTICE_SUSPENDED:
         (void)snprintf(out, size,
