@@ -115,7 +115,11 @@ def listener():
             if self.request.recv(65536):
                 self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
 
-    server = socketserver.ThreadingTCPServer(("127.0.0.2", 0), Hello)
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+
+    # Below the ports that engines, proxies and simulators are given by chance.
+    server = Server(("127.0.0.2", 8042), Hello)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1]
@@ -162,7 +166,7 @@ def test_the_hosts_file_needs_no_name_server(run, name_server, listener, tmp_pat
     try:
         assert run("tcp", "gateway", listener, 5000)["result"] == "connected"
         end = run("http", f"http://gateway:{listener}/", 5000)
-        assert end["result"] == "answer" and end["status"] == 200 and end["text"] == "hi"
+        assert (end["result"], end["status"], end["text"]) == ("answer", 200, "hi")
     finally:
         subprocess.run(["umount", "/etc/hosts"], check=True)
     assert server.asked == []
