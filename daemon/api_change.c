@@ -414,6 +414,7 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
         }
         if (want[i]) {
             post_to(d, i, TS_OBS_CMD_START);
+            ts_restore_wanted(d->units[i]);
         }
     }
     ts_api_set_released(d, false);
@@ -453,6 +454,7 @@ void ts_api_restart_call(void *ctx, struct ts_call *call, const json_t *paramete
     want[i] = true;
     ts_api_log_command(d, call, "restart", d->units[i]->service);
     post_to(d, i, TS_OBS_CMD_RESTART);
+    ts_restore_wanted(d->units[i]);
     answer(d, call, parameters, GOAL_READY, want, ts_super_state(d->super, i)->running);
 }
 

@@ -2,7 +2,9 @@
  * The daemon's parts and who holds them; private to daemon/. Every file here has one duty:
  *
  *   main.c            options, signals, the order in which parts are made and freed
- *   wire.c            builds the daemon from a model, reloads it
+ *   wire.c            builds the daemon from a model, runs its turns, reloads it
+ *   ending.c          how it ends: alone, or with the stack when the machine goes down
+ *   restore.c         containers that are missing, made anew from their snapshots
  *   engine_watch.c    connection to the engine: up/down, events, resynchronisation
  *   units.c           services of the project <-> containers: adoption, inspect -> observation
  *   perform.c         actions -> engine calls -> observations
@@ -12,6 +14,7 @@
  *   notices.c         notices -> alerts
  *   api.c             reading methods; api_change.c changing ones; status.c what they show
  *   observer.c        --observe
+ *   platform.h        signals, service manager, system log; host.h: what the machine is about to do
  */
 #ifndef TS_DAEMON_DAEMON_H
 #define TS_DAEMON_DAEMON_H
@@ -30,6 +33,7 @@
 #include "engine/events.h"
 #include "engine/logs.h"
 #include "guard.h"
+#include "host.h"
 #include "model/calendar.h"
 #include "model/model.h"
 #include "net/http.h"
@@ -63,6 +67,7 @@ struct ts_unit {
     size_t looking_at;   /* before a start: the unit whose turn it is to be looked at */
     ts_mono acted_at[2]; /* end of our last stop [0] and start [1]: events may still come */
     uint32_t epoch;      /* grows with every begin and end of an action */
+    bool comes_back;     /* stopped only because the machine or the daemon ends */
     bool policy_pending; /* a change of the engine's restart policy is under way */
     char old_policy[16]; /* what it was before we took it over; "" if it never was ours */
     int64_t old_retries;
@@ -88,6 +93,8 @@ struct ts_unit {
     struct ts_pattern *signals[TS_MAX_SIGNALS];
     struct ts_tripwire *tripwire;
     struct ts_guard guard;
+    bool snapshot_kept; /* of this container, in this run */
+    bool restore_due;   /* its container is to be made anew */
 };
 
 /* An engine connection: what was observed, since when. */
@@ -117,7 +124,7 @@ struct ts_daemon {
     struct ts_model *model;
     ts_wall started;
     ts_mono started_mono;
-    char host[TS_NAME_MAX];
+    char host_name[TS_NAME_MAX];
     char boot_id[64];
     bool rebooted; /* the machine has booted since the last run */
     bool unclean;  /* the last run did not end in order */
@@ -155,7 +162,10 @@ struct ts_daemon {
 
     struct ts_timer *turn_timer; /* the machine's next deadline */
     struct ts_timer *stop_timer; /* the end of an orderly stop */
-    bool *stop_wanted;           /* stop_on_exit: services that are to be up next time */
+    struct ts_host *host;
+    bool going_down;     /* the machine does; the stack is being stopped or has been */
+    bool holds_shutdown; /* … and it waits for us */
+    ts_mono shutdown_at; /* when it was announced */
     struct ts_timer *window_timer;
     char window_name[TS_NAME_MAX]; /* "" when none is on */
     ts_wall window_end;
@@ -164,6 +174,7 @@ struct ts_daemon {
     struct ts_stream *streams; /* control clients that follow something: api_stream.c */
     struct ts_wait *waits;     /* … that wait for an operation's end: api_change.c */
     struct ts_rescan *rescans;
+    struct ts_restore *restore; /* NULL until a container was missing */
 };
 
 /* --- engine_watch.c */
@@ -175,6 +186,11 @@ void ts_engine_watch_resync(struct ts_daemon *d);
 void ts_engine_watch_resync_in(struct ts_daemon *d, int64_t ms);
 /* A call failed in a way that says the engine is gone. */
 void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err);
+
+/* The engine's service is in another state now. */
+void ts_engine_watch_unit(struct ts_daemon *d);
+/* Takes back the holds of a moment ago: the stops were the engine's own, not a person's. */
+void ts_engine_watch_forgive(struct ts_daemon *d);
 
 /* --- units.c */
 /* The project's containers as listed: makes, keeps and drops units. */
@@ -207,8 +223,6 @@ void ts_watch_forget(struct ts_unit *u);
 /* --- memory.c */
 void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
                        const size_t *changed, size_t changed_count);
-/* Remembers a service as wanted up, whatever its state says: it comes back next time. */
-void ts_memory_keep_up(struct ts_daemon *d, size_t service);
 /* Writes all states if an earlier write failed. */
 void ts_memory_retry(struct ts_daemon *d);
 /* The store has failed: said once, until it works again. */
@@ -234,11 +248,40 @@ void ts_notice_settings(struct ts_daemon *d, const char *text);
 void ts_notice_trail(struct ts_daemon *d, const char *text);
 /* A container that is none of ours and breaks the rules. */
 void ts_notice_stray(struct ts_daemon *d, const char *container, const char *text);
+/* The machine goes down. */
+void ts_notice_shutdown(struct ts_daemon *d, const char *text);
+/* A missing container was made anew, or (why not NULL) cannot be. */
+void ts_notice_restored(struct ts_daemon *d, const char *service, const char *text,
+                        const char *why);
 void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail);
 /* Looks whether the whole stack has just become ready. */
 void ts_notice_stack(struct ts_daemon *d);
 bool ts_notice_test(struct ts_daemon *d, const char *channel, size_t *ret_queued,
                     struct ts_error *err) TS_MUST_CHECK;
+
+/* --- ending.c */
+bool ts_ending_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
+/* Somebody asked the daemon to end: SIGTERM, a service manager. */
+void ts_ending_asked(void *ctx);
+/* The machine goes down, or does not after all. */
+void ts_ending_shutdown(void *ctx, bool begins);
+/* Once a turn. */
+void ts_ending_turn(struct ts_daemon *d);
+
+/* --- restore.c */
+/* A container of the service was seen: kept for the day when it is missing. */
+void ts_restore_saw(struct ts_unit *u, json_t *raw);
+/* Somebody removed a container of the service, and the engine told: it does not come back by
+ * itself. */
+void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service);
+/* The project was listed for the first time since the engine or the daemon came up: what should
+ * be there and is not is made anew, after a moment in which word of its removal may come. */
+void ts_restore_after_gap(struct ts_daemon *d);
+/* An operator wants the service up. */
+void ts_restore_wanted(struct ts_unit *u);
+/* The engine is gone; the next list begins anew. */
+void ts_restore_pause(struct ts_daemon *d);
+void ts_restore_free(struct ts_daemon *d);
 
 /* --- status.c: JSON for the control interface; the caller owns it, NULL if out of memory */
 json_t *ts_status_all(struct ts_daemon *d);

@@ -39,6 +39,7 @@ static void stop_link(struct ts_daemon *d)
     }
     ts_timer_stop(l->resync);
     ts_strays_pause(d);
+    ts_restore_pause(d);
 }
 
 /* Whatever is seen next of a container, by an event's inspect or by the list: it is after a gap. */
@@ -50,7 +51,7 @@ static void mark_gap(struct ts_daemon *d)
 }
 
 /* When the engine itself ends, it stops its containers first, which looks like a stop by hand. */
-static void forgive_engine_stop(struct ts_daemon *d)
+void ts_engine_watch_forgive(struct ts_daemon *d)
 {
     for (size_t i = 0; i < d->unit_count; i++) {
         const struct ts_svc *s = ts_super_state(d->super, i);
@@ -78,7 +79,7 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err)
         ts_memory_event(d, "", "engine.down", err->msg);
         ts_super_set_engine_up(d->super, false);
         ts_api_changed(d, SIZE_MAX);
-        forgive_engine_stop(d);
+        ts_engine_watch_forgive(d);
         mark_gap(d);
         ts_timer_after(l->alert, d->model->engine_alert_after_ms);
     }
@@ -94,6 +95,9 @@ static void on_alert_due(void *ctx)
     struct ts_daemon *d = ctx;
     if (!d->link.up) {
         d->link.told = true;
+        if (ts_host_engine_unit(d->host) == TS_ENGINE_UNIT_STOPPED) {
+            TS_LOG(d->log, TS_MSG_ENGINE_STOPPED, TS_NO_FIELDS, "%s", d->link.detail);
+        }
         ts_notice_engine(d, false);
     }
 }
@@ -141,6 +145,9 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
         became_up(d);
     }
     ts_units_inspect_all(d, gap);
+    if (gap) {
+        ts_restore_after_gap(d);
+    }
     ts_guard_listed(d, count);
     ts_strays_listed(d, refs, count);
     ts_api_rescanned(d, NULL);
@@ -195,6 +202,9 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     if (event->oneoff) {
         return;
     }
+    if (event->action == TS_EVENT_DESTROY) { /* perhaps before we came: then it has no unit's id */
+        ts_restore_removed(d, event->id, event->service);
+    }
     if (u == NULL || event->action == TS_EVENT_CREATE || event->action == TS_EVENT_RENAME) {
         if (event->action != TS_EVENT_DESTROY) {
             ts_engine_watch_resync(d);
@@ -202,7 +212,8 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
         return;
     }
     /* Before the list has come these are of the gap: a starting engine stops what it finds. */
-    if (event->action == TS_EVENT_KILL && d->link.up && is_stop_signal(event->signal) &&
+    bool ending = d->going_down || d->stopping; /* the machine's end is no hand's stop */
+    if (event->action == TS_EVENT_KILL && d->link.up && !ending && is_stop_signal(event->signal) &&
         !is_our_own(u, false)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_STOP});
     }
@@ -249,10 +260,59 @@ static void on_negotiated(void *ctx, int api_minor, const struct ts_error *err)
     }
 }
 
+/* A connection to the socket of a service that somebody has stopped would start it again. */
+static bool may_connect(struct ts_daemon *d)
+{
+    struct ts_engine_link *l = &d->link;
+    const char *unit = ts_host_engine_unit_name(d->host);
+    switch (ts_host_engine_unit(d->host)) {
+    case TS_ENGINE_UNIT_ASKING: return false;
+    case TS_ENGINE_UNIT_STOPPING:
+        (void)snprintf(l->detail, sizeof(l->detail), "%.60s is being stopped", unit);
+        return false;
+    case TS_ENGINE_UNIT_STOPPED:
+        (void)snprintf(l->detail, sizeof(l->detail),
+                       "%.60s was stopped; it is left so until somebody starts it "
+                       "(systemctl start %.60s)",
+                       unit, unit);
+        return false;
+    case TS_ENGINE_UNIT_UNKNOWN:
+    case TS_ENGINE_UNIT_IDLE:
+    case TS_ENGINE_UNIT_STARTING:
+    case TS_ENGINE_UNIT_RUNNING:
+    case TS_ENGINE_UNIT_FAILED: return true;
+    }
+    return true;
+}
+
+void ts_engine_watch_unit(struct ts_daemon *d)
+{
+    struct ts_engine_link *l = &d->link;
+    struct ts_error err;
+    bool busy = l->up || l->op != NULL || l->events != NULL;
+    if (l->retry == NULL) {
+        return; /* not begun yet */
+    }
+    if (!may_connect(d)) {
+        if (busy) {
+            ts_error_set(&err, TS_E_UNAVAILABLE, "%s", l->detail);
+            ts_engine_watch_lost(d, &err);
+        }
+    } else if (!busy) {
+        l->tries = 0;
+        connect_engine(d);
+    }
+}
+
 static void connect_engine(struct ts_daemon *d)
 {
     struct ts_error err;
     stop_link(d);
+    if (!may_connect(d)) {
+        ts_timer_after(d->link.retry, RETRY_MAX_MS); /* the unit's next state comes before */
+        ts_api_changed(d, SIZE_MAX);
+        return;
+    }
     d->link.op = ts_engine_negotiate(d->engine, on_negotiated, d, &err);
     if (d->link.op == NULL) {
         ts_engine_watch_lost(d, &err);

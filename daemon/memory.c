@@ -67,7 +67,7 @@ static bool save(struct ts_daemon *d, size_t i, const struct ts_svc *s, struct t
 {
     const struct ts_unit *u = d->units[i];
     struct ts_store_service row = {
-        .wanted = (int)s->wanted,
+        .wanted = u->comes_back ? (int)TS_WANTED_UP : (int)s->wanted,
         .held = s->held,
         .block = (int)s->block,
         .backoff_step = s->backoff_step,
@@ -158,16 +158,6 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
         store_works(d);
     } else {
         ts_store_rollback(d->store);
-        ts_memory_failed(d, err.msg);
-    }
-}
-
-void ts_memory_keep_up(struct ts_daemon *d, size_t service)
-{
-    struct ts_svc s = *ts_super_state(d->super, service);
-    struct ts_error err;
-    s.wanted = TS_WANTED_UP;
-    if (!save(d, service, &s, &err)) {
         ts_memory_failed(d, err.msg);
     }
 }

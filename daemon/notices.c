@@ -7,7 +7,7 @@
 
 static void fill_common(struct ts_daemon *d, struct ts_alert *a)
 {
-    ts_copy_cut(a->host, sizeof(a->host), d->host);
+    ts_copy_cut(a->host, sizeof(a->host), d->host_name);
     ts_copy_cut(a->project, sizeof(a->project), d->model->project);
     a->at = ts_loop_wall(d->loop);
     if (a->since.ms == 0) {
@@ -215,6 +215,9 @@ void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
     if ((unsigned)notice >= TS_NOTICE_COUNT) {
         return;
     }
+    if (notice == TS_NOTICE_MISSING && d->units[service]->restore_due) {
+        return; /* how making it anew ends is told */
+    }
     const struct notice_row *row = &rows[notice];
     struct ts_alert a = {.kind = row->kind, .severity = row->severity, .urgent = row->urgent};
     ts_copy_cut(a.service, sizeof(a.service), spec->name);
@@ -335,8 +338,39 @@ void ts_notice_engine(struct ts_daemon *d, bool up)
     if (!up) {
         a.since = d->link.since;
         ts_copy_cut(a.what, sizeof(a.what), d->link.detail);
-        (void)snprintf(a.doing, sizeof(a.doing),
-                       "The services are left as they are and still probed; it is tried again.");
+        bool by_hand = ts_host_engine_unit(d->host) == TS_ENGINE_UNIT_STOPPED;
+        (void)snprintf(a.doing, sizeof(a.doing), "%s",
+                       by_hand ? "Supervision goes on, and the stack comes back, as soon as it is "
+                                 "started again."
+                               : "The services are left as they are and still probed; it is tried "
+                                 "again.");
+    }
+    post(d, &a);
+}
+
+void ts_notice_shutdown(struct ts_daemon *d, const char *text)
+{
+    struct ts_alert a = {.kind = TS_ALERT_INFO, .severity = TS_SEVERITY_WARNING};
+    (void)snprintf(a.title, sizeof(a.title), "the machine goes down");
+    (void)snprintf(a.what, sizeof(a.what), "%.300s.", text);
+    (void)snprintf(a.doing, sizeof(a.doing),
+                   "At the next boot a message follows as soon as the stack is up.");
+    post(d, &a);
+}
+
+void ts_notice_restored(struct ts_daemon *d, const char *service, const char *text, const char *why)
+{
+    struct ts_alert a = {.kind = why == NULL ? TS_ALERT_INFO : TS_ALERT_OPEN,
+                         .severity = why == NULL ? TS_SEVERITY_WARNING : TS_SEVERITY_CRITICAL};
+    ts_copy_cut(a.service, sizeof(a.service), service);
+    if (why == NULL) {
+        (void)snprintf(a.title, sizeof(a.title), "%s was missing and has been made anew", service);
+        ts_copy_cut(a.what, sizeof(a.what), text);
+    } else {
+        (void)snprintf(a.key, sizeof(a.key), "%s/health", service);
+        (void)snprintf(a.title, sizeof(a.title), "%s is missing and cannot be made anew", service);
+        ts_copy_cut(a.what, sizeof(a.what), why);
+        ts_copy_cut(a.doing, sizeof(a.doing), text);
     }
     post(d, &a);
 }

@@ -27,8 +27,12 @@ void ts_platform_ready(struct ts_platform *p);
 void ts_platform_reloading(struct ts_platform *p);
 void ts_platform_stopping(struct ts_platform *p);
 void ts_platform_status(struct ts_platform *p, const char *line);
-/* Feeds the watchdog if it is due. Call once a turn, so that a stalled loop is noticed. */
+/* Feeds the watchdog if it is due. Call it at the end of a turn that left nothing undone: then a
+ * loop that stalls is noticed, and so is one that only turns. */
 void ts_platform_alive(struct ts_platform *p);
+
+/* Start or stop may take this much longer from now on. */
+void ts_platform_extend(struct ts_platform *p, int64_t ms);
 
 /* A listening socket handed over by the service manager, or -1. */
 int ts_platform_listen_fd(void);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,6 @@
 
 #define JOURNAL_FIELDS_MAX 24
 #define JOURNAL_TEXT_MAX   1200
-/* The first 96 bits of every MESSAGE_ID of ours; the rest is the message's number. */
-#define MESSAGE_ID_PREFIX "5d1b7a3e9c4f4e0fa6b87c21"
 
 struct ts_platform {
     struct ts_loop *loop;
@@ -142,6 +141,12 @@ void ts_platform_stopping(struct ts_platform *p)
     (void)sd_notify(0, "STOPPING=1");
 }
 
+void ts_platform_extend(struct ts_platform *p, int64_t ms)
+{
+    (void)p;
+    (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRId64, ms * 1000);
+}
+
 void ts_platform_status(struct ts_platform *p, const char *line)
 {
     if (strcmp(p->status, line) != 0) {
@@ -177,33 +182,61 @@ static void upper(char *dst, size_t size, const char *src)
     dst[i] = '\0';
 }
 
+/* The entry for the journal, one text a field. */
+struct journal_entry {
+    char text[JOURNAL_FIELDS_MAX][JOURNAL_TEXT_MAX];
+    int count;
+};
+
+static void add_field(struct journal_entry *e, const char *fmt, ...) TS_PRINTF(2, 3);
+
+static void add_field(struct journal_entry *e, const char *fmt, ...)
+{
+    va_list args;
+    if (e->count < JOURNAL_FIELDS_MAX) {
+        va_start(args, fmt);
+        (void)vsnprintf(e->text[e->count++], JOURNAL_TEXT_MAX, fmt, args);
+        va_end(args);
+    }
+}
+
+/* As Docker's own journald driver names them, so that one filter shows a container's lines and
+ * what was done with it. */
+static void add_docker_field(struct journal_entry *e, const struct ts_field *f)
+{
+    if (strcmp(f->name, "container") == 0) {
+        add_field(e, "CONTAINER_NAME=%s", f->str);
+    } else if (strcmp(f->name, "container_id") == 0) {
+        add_field(e, "CONTAINER_ID=%.12s", f->str);
+        add_field(e, "CONTAINER_ID_FULL=%s", f->str);
+    }
+}
+
 static void journal_sink(void *ctx, const struct ts_log_record *record)
 {
     (void)ctx;
-    char text[JOURNAL_FIELDS_MAX][JOURNAL_TEXT_MAX];
+    struct journal_entry e = {.count = 0};
     struct iovec iov[JOURNAL_FIELDS_MAX];
-    int n = 0;
-    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "MESSAGE=%s", record->text);
-    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "PRIORITY=%d", (int)record->level);
-    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "MESSAGE_ID=" MESSAGE_ID_PREFIX "%08x",
-                   (unsigned)record->msg);
-    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_EVENT=%s", record->name);
-    (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "SYSLOG_IDENTIFIER=tradestackd");
-    for (size_t i = 0; i < record->field_count && n < JOURNAL_FIELDS_MAX; i++) {
+    add_field(&e, "MESSAGE=%s", record->text);
+    add_field(&e, "PRIORITY=%d", (int)record->level);
+    add_field(&e, "MESSAGE_ID=" TS_MESSAGE_ID_FORMAT, (unsigned)record->msg);
+    add_field(&e, "TRADESTACK_EVENT=%s", record->name);
+    add_field(&e, "SYSLOG_IDENTIFIER=tradestackd");
+    for (size_t i = 0; i < record->field_count; i++) {
         const struct ts_field *f = &record->fields[i];
         char name[48];
         upper(name, sizeof(name), f->name);
         if (f->kind == TS_FIELD_I64) {
-            (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_%s=%" PRId64, name, f->i64);
-        } else {
-            (void)snprintf(text[n++], JOURNAL_TEXT_MAX, "TRADESTACK_%s=%s", name,
-                           f->str != NULL ? f->str : "");
+            add_field(&e, "TRADESTACK_%s=%" PRId64, name, f->i64);
+        } else if (f->str != NULL && f->str[0] != '\0') {
+            add_field(&e, "TRADESTACK_%s=%s", name, f->str);
+            add_docker_field(&e, f);
         }
     }
-    for (int i = 0; i < n; i++) {
-        iov[i] = (struct iovec){.iov_base = text[i], .iov_len = strlen(text[i])};
+    for (int i = 0; i < e.count; i++) {
+        iov[i] = (struct iovec){.iov_base = e.text[i], .iov_len = strlen(e.text[i])};
     }
-    (void)sd_journal_sendv(iov, n);
+    (void)sd_journal_sendv(iov, e.count);
 }
 
 /* systemd.exec(5): $JOURNAL_STREAM holds device and inode of the journal's socket. */
@@ -235,8 +268,10 @@ void ts_platform_host_name(char *out, size_t size)
 
 void ts_platform_boot_id(char *out, size_t size)
 {
-    out[0] = '\0';
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    /* The unit hands it over, because ProcSubset=pid hides the file. */
+    const char *given = getenv("TRADESTACK_BOOT_ID"); /* NOLINT(concurrency-mt-unsafe): at start */
+    ts_copy_cut(out, size, given != NULL ? given : "");
+    FILE *f = out[0] == '\0' ? fopen("/proc/sys/kernel/random/boot_id", "re") : NULL;
     if (f != NULL) {
         if (fgets(out, (int)size, f) != NULL) {
             out[strcspn(out, "\n")] = '\0';

@@ -277,7 +277,9 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     ts_guard_saw(u, raw);
     if (new_run || new_container) {
         ts_guard_new_run(u);
+        u->snapshot_kept = false;
     }
+    ts_restore_saw(u, raw);
     struct ts_obs obs = {
         .kind = TS_OBS_CONTAINER,
         .exists = c->status != TS_CONTAINER_REMOVING && c->status != TS_CONTAINER_DEAD,

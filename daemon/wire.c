@@ -11,7 +11,6 @@
 #define DEFAULT_ENGINE "unix:///var/run/docker.sock"
 #define TURN_SOON_MS   10    /* a deadline that has passed and changed nothing */
 #define WINDOW_LOOK_MS 60000 /* wall clocks are set; look at the calendar at least this often */
-#define STOP_WAIT_MS   5000  /* for alerts that wait, at the end */
 
 /* --- turns */
 
@@ -82,9 +81,13 @@ static void turn(void *ctx)
     ts_notice_stack(d);
     ts_status_line(d, line, sizeof(line));
     ts_platform_status(d->platform, line);
-    ts_platform_alive(d->platform);
-    ts_mono next = ts_super_pending(d->super) ? now : ts_super_next(d->super);
-    if (next.ms != TS_NEVER.ms && next.ms <= now.ms && !ts_super_pending(d->super)) {
+    ts_ending_turn(d);
+    bool pending = ts_super_pending(d->super);
+    ts_mono next = pending ? now : ts_super_next(d->super);
+    if (!pending) {
+        ts_platform_alive(d->platform);
+    }
+    if (next.ms != TS_NEVER.ms && next.ms <= now.ms && !pending) {
         next = ts_mono_add(now, TURN_SOON_MS);
     }
     ts_timer_at(d->turn_timer, next);
@@ -247,9 +250,9 @@ struct ts_daemon *ts_daemon_new(const char *config_path, struct ts_model *take_m
     d->started = ts_loop_wall(loop);
     d->started_mono = ts_loop_now(loop);
     ts_platform_boot_id(d->boot_id, sizeof(d->boot_id));
-    ts_copy_cut(d->host, sizeof(d->host), d->model->host_name);
-    if (d->host[0] == '\0') {
-        ts_platform_host_name(d->host, sizeof(d->host));
+    ts_copy_cut(d->host_name, sizeof(d->host_name), d->model->host_name);
+    if (d->host_name[0] == '\0') {
+        ts_platform_host_name(d->host_name, sizeof(d->host_name));
     }
     if (!make_parts(d, err)) {
         ts_daemon_free(d);
@@ -264,6 +267,7 @@ void ts_daemon_free(struct ts_daemon *d)
         return;
     }
     ts_api_stop(d);
+    ts_restore_free(d);
     ts_units_free(d);
     if (d->engine != NULL) {
         ts_engine_watch_stop(d);
@@ -277,7 +281,7 @@ void ts_daemon_free(struct ts_daemon *d)
     ts_timer_free(d->turn_timer);
     ts_timer_free(d->window_timer);
     ts_timer_free(d->stop_timer);
-    free(d->stop_wanted);
+    ts_host_free(d->host);
     ts_store_close(d->store);
     ts_platform_free(d->platform);
     ts_model_free(d->model);
@@ -285,64 +289,6 @@ void ts_daemon_free(struct ts_daemon *d)
 }
 
 /* --- running */
-
-static void finish_stop(void *ctx)
-{
-    struct ts_daemon *d = ctx;
-    ts_loop_stop(d->loop);
-}
-
-/* stop_on_exit: everything down in reverse order, and up again when the daemon is back. */
-static int64_t begin_stack_stop(struct ts_daemon *d)
-{
-    int64_t longest = 0;
-    d->stop_wanted = calloc(d->unit_count + 1, sizeof(*d->stop_wanted));
-    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
-        const struct ts_svc *s = ts_super_state(d->super, i);
-        if (s->wanted == TS_WANTED_UP && !s->held) {
-            d->stop_wanted[i] = true;
-            longest += ts_super_spec(d->super, i)->stop_grace_ms;
-            ts_unit_post(d->units[i], &(struct ts_obs){.kind = TS_OBS_CMD_STOP});
-        }
-    }
-    return longest;
-}
-
-/* May the loop end? Alerts that can be sent are out, and what is to stop has stopped. */
-static bool stop_is_done(struct ts_daemon *d)
-{
-    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
-        const struct ts_svc *s = ts_super_state(d->super, i);
-        if (d->stop_wanted[i] && (s->running || s->phase == TS_PHASE_STOPPING)) {
-            return false;
-        }
-    }
-    return !ts_super_pending(d->super) && ts_sender_idle(d->sender);
-}
-
-/* Ends when that is done, or when its time is over. */
-static void on_stop(void *ctx)
-{
-    struct ts_daemon *d = ctx;
-    struct ts_error err;
-    if (d->stopping) {
-        ts_loop_stop(d->loop); /* asked twice: at once */
-        return;
-    }
-    d->stopping = true;
-    ts_platform_stopping(d->platform);
-    bool stack_too = d->model->stop_on_exit && !d->released && d->link.up;
-    TS_LOG(d->log, TS_MSG_STOPPING, TS_NO_FIELDS, "tradestackd ends; %s",
-           stack_too ? "the stack is stopped first (stop_on_exit)" : "containers are left running");
-    int64_t wait = STOP_WAIT_MS + (stack_too ? begin_stack_stop(d) : 0);
-    d->stop_timer = ts_timer_new(d->loop, finish_stop, d, &err);
-    if (d->stop_timer == NULL || stop_is_done(d)) {
-        ts_loop_stop(d->loop);
-        return;
-    }
-    ts_timer_after(d->stop_timer, wait);
-    ts_daemon_kick(d);
-}
 
 static void on_reload(void *ctx)
 {
@@ -354,22 +300,13 @@ static void on_reload(void *ctx)
     json_decref(errors);
 }
 
-/* While stopping: the end comes as soon as nothing waits any more. */
-static void turn_or_stop(void *ctx)
-{
-    struct ts_daemon *d = ctx;
-    turn(d);
-    if (d->stopping && stop_is_done(d)) {
-        ts_loop_stop(d->loop);
-    }
-}
-
 bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
 {
-    const struct ts_platform_handler handler = {on_stop, on_reload, d};
+    const struct ts_platform_handler handler = {ts_ending_asked, on_reload, d};
     char nano[32];
     d->platform = ts_platform_new(d->loop, &handler, err);
-    if (d->platform == NULL || !ts_api_start(d, err) || !ts_engine_watch_start(d, err)) {
+    if (d->platform == NULL || !ts_ending_start(d, err) || !ts_api_start(d, err) ||
+        !ts_engine_watch_start(d, err)) {
         return false;
     }
     look_at_calendar(d);
@@ -380,12 +317,7 @@ bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
            ts_engine_address(d->engine), d->unclean ? " (the last run did not end in order)" : "");
     ts_memory_event(d, "", "daemon.started", d->unclean ? "the last run did not end in order" : "");
     ts_platform_ready(d->platform);
-    bool ok = ts_loop_run(d->loop, turn_or_stop, d, err);
-    for (size_t i = 0; d->stop_wanted != NULL && i < d->unit_count; i++) {
-        if (d->stop_wanted[i]) {
-            ts_memory_keep_up(d, i);
-        }
-    }
+    bool ok = ts_loop_run(d->loop, turn, d, err);
     if (ok) {
         ts_memory_mark(d, "clean_end", "1");
         int64_t last =

@@ -15,12 +15,24 @@
     X(5, TS_MSG_RELOADED, "config.reloaded", TS_LOG_NOTICE, "A new configuration is in force")     \
     X(6, TS_MSG_RELOAD_REFUSED, "config.refused", TS_LOG_ERROR,                                    \
       "A reload was refused; the former configuration stays")                                      \
+    X(7, TS_MSG_SHUTDOWN, "machine.shutdown", TS_LOG_NOTICE,                                       \
+      "This machine goes down; the stack is stopped in order first")                               \
+    X(8, TS_MSG_NO_INHIBITOR, "machine.no-inhibitor", TS_LOG_WARNING,                              \
+      "A shutdown of this machine will not wait for the stack to stop in order")                   \
+    X(9, TS_MSG_INHIBITOR, "machine.inhibitor", TS_LOG_NOTICE,                                     \
+      "A shutdown of this machine waits for the stack again")                                      \
     X(10, TS_MSG_ENGINE_UP, "engine.up", TS_LOG_NOTICE, "The container engine answers")            \
     X(11, TS_MSG_ENGINE_DOWN, "engine.down", TS_LOG_ERROR, "The container engine does not answer") \
     X(12, TS_MSG_ENGINE_CALL_FAILED, "engine.call-failed", TS_LOG_WARNING,                         \
       "A request to the container engine failed")                                                  \
     X(13, TS_MSG_ADOPTED, "service.adopted", TS_LOG_NOTICE,                                        \
       "A container is supervised from now on")                                                     \
+    X(14, TS_MSG_ENGINE_STOPPED, "engine.stopped", TS_LOG_WARNING,                                 \
+      "Somebody stopped the engine's service; it is left stopped")                                 \
+    X(15, TS_MSG_RESTORED, "service.restored", TS_LOG_WARNING,                                     \
+      "A missing container was made anew from its snapshot")                                       \
+    X(16, TS_MSG_RESTORE_FAILED, "service.restore-failed", TS_LOG_ERROR,                           \
+      "A missing container cannot be made anew")                                                   \
     X(20, TS_MSG_SERVICE_STATE, "service.state", TS_LOG_NOTICE, "A service changed its state")     \
     X(21, TS_MSG_SERVICE_FAILED, "service.failed", TS_LOG_ERROR,                                   \
       "A service failed and is not restarted any more")                                            \
@@ -52,6 +64,9 @@
     X(60, TS_MSG_OBSERVER, "observe.check", TS_LOG_INFO, "The observer's check")                   \
     X(61, TS_MSG_SUPERVISOR_SILENT, "observe.supervisor-silent", TS_LOG_ERROR,                     \
       "The supervisor does not answer the observer")
+
+/* The journal's MESSAGE_ID: 96 bits of ours, then the number. */
+#define TS_MESSAGE_ID_FORMAT "5d1b7a3e9c4f4e0fa6b87c21%08x"
 
 #define TS_MESSAGE_ENUM(number, symbol, name, level, meaning) symbol = (number),
 enum ts_msg { TS_MESSAGES(TS_MESSAGE_ENUM) };

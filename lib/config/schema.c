@@ -81,6 +81,10 @@ static const struct ts_key keys[] = {
     {TS_SECTION_ENGINE, "address", TS_KEY_TEXT, MODEL(engine), .def = "", .restart = true,
      .help = "The Docker Engine: unix:///path, tcp://host:port or (Windows) npipe:////./pipe/name. "
              "Empty: DOCKER_HOST if that is set, else the platform's default."},
+    {TS_SECTION_ENGINE, "unit", TS_KEY_TEXT, MODEL(engine_unit), .def = "", .restart = true,
+     .help = "The systemd service that runs the engine. While somebody has stopped it, no "
+             "connection is made, because its socket would start it again. Empty: docker.service "
+             "if address is Docker's usual socket. none: no such service."},
     {TS_SECTION_ENGINE, "timeout", TS_KEY_SPAN, MODEL(engine_timeout_ms), RANGE(100, 5 * MINUTE),
      .def = "10s", .restart = true, .help = "The longest that one request may take."},
     {TS_SECTION_ENGINE, "resync", TS_KEY_SPAN, MODEL(resync_ms), RANGE(SECOND, HOUR), .def = "1m",

@@ -1,7 +1,8 @@
 /*
  * One container engine that speaks the Docker Engine API (Docker, Podman's compatible service):
  * the handle, which API version to speak, and what every call has in common. The calls themselves:
- * archive.h, containers.h, create.h, events.h, logs.h. Pure helpers: inspect.h, snapshot.h, tar.h.
+ * archive.h, containers.h, create.h, events.h, logs.h, networks.h. Pure helpers: inspect.h,
+ * snapshot.h, tar.h.
  *
  * Every call has its own deadline and its own connection, so one container on which the engine
  * hangs does not hide the others. One thread; everything ends in a callback in a later turn.

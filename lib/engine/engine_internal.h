@@ -9,6 +9,7 @@
 #include "engine/containers.h"
 #include "engine/create.h"
 #include "engine/engine.h"
+#include "engine/networks.h"
 
 #define TS_ENGINE_PATH_MAX 8192 /* bytes of a request's path and query */
 
@@ -52,6 +53,7 @@ struct ts_engine_op {
         ts_containers_listed *listed;
         ts_container_inspected *inspected;
         ts_container_created *created;
+        ts_network_inspected *network_inspected;
         ts_container_file_read_fn *file_read;
     } done;
     void *ctx;

@@ -193,7 +193,8 @@ struct ts_model {
     /* [engine] */
     char engine[TS_TEXT_MAX];  /* unix:///path, tcp://host:port; "" = DOCKER_HOST, else default */
     int64_t engine_timeout_ms; /* one request */
-    int64_t resync_ms;         /* full list and inspect, whatever the events said */
+    char engine_unit[TS_NAME_MAX]; /* systemd's; "" = the usual one, "none" */
+    int64_t resync_ms;             /* full list and inspect, whatever the events said */
     int64_t engine_alert_after_ms; /* engine silent this long: alert */
 
     /* [control] */

@@ -1,0 +1,372 @@
+/*
+ * Containers that are missing, made anew from their snapshots: after a boot or when the engine
+ * comes back without them (pruned, its data lost), and when an operator wants the service up.
+ * A container that somebody removed while we watched stays away until somebody asks for it.
+ *
+ * One at a time, networks first. Nothing is started here: what was made is listed, inspected and
+ * judged like any other.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/parse.h"
+#include "daemon.h"
+#include "engine/create.h"
+#include "engine/networks.h"
+
+#define SETTLE_MS    1500 /* word of a removal, or somebody else's container, may still come */
+#define SNAPSHOT_MAX ((size_t)512 * 1024)
+
+struct ts_restore {
+    struct ts_daemon *daemon;
+    struct ts_timer *timer;
+    struct ts_engine_op *op;
+    struct ts_unit *unit; /* whose turn it is; NULL: nobody's */
+    json_t *snapshot;
+    const char *network; /* in snapshot: the one that is being looked at */
+};
+
+static void next(struct ts_restore *r);
+
+/* --- keeping snapshots */
+
+static void meta_key(const char *service, char *out, size_t size)
+{
+    (void)snprintf(out, size, "removed/%s", service);
+}
+
+static bool has_snapshot(struct ts_daemon *d, const char *service)
+{
+    char *text = NULL;
+    struct ts_error err;
+    bool has = ts_store_snapshot_load(d->store, service, &text, &err);
+    free(text);
+    return has;
+}
+
+static void keep(struct ts_daemon *d, const char *key, const char *id, json_t *raw)
+{
+    struct ts_error err;
+    json_t *slim = json_copy(raw);
+    (void)json_object_del(slim, "State"); /* health output: long, and of no use */
+    char *text = slim == NULL ? NULL : json_dumps(slim, JSON_COMPACT);
+    json_decref(slim);
+    if (text != NULL && strlen(text) <= SNAPSHOT_MAX &&
+        !ts_store_snapshot_save(d->store, key, id, ts_loop_wall(d->loop), text, &err)) {
+        ts_memory_failed(d, err.msg);
+    }
+    free(text);
+}
+
+static void network_key(const char *name, char *out, size_t size)
+{
+    (void)snprintf(out, size, "network/%s", name);
+}
+
+static void on_network_seen(void *ctx, json_t *raw, const struct ts_error *err)
+{
+    struct ts_daemon *d = ctx;
+    char key[TS_STORE_NAME];
+    if (err == NULL) {
+        network_key(ts_json_str_or(raw, "Name", ""), key, sizeof(key));
+        keep(d, key, ts_json_str_or(raw, "Id", ""), raw);
+    }
+}
+
+void ts_restore_saw(struct ts_unit *u, json_t *raw)
+{
+    struct ts_daemon *d = u->daemon;
+    struct ts_error err;
+    char key[TS_STORE_NAME + 16];
+    char removed[8];
+    const char *name;
+    json_t *network;
+    if (u->snapshot_kept) {
+        return;
+    }
+    u->snapshot_kept = true;
+    keep(d, u->service, u->id, raw);
+    json_object_foreach(ts_json_at(raw, "NetworkSettings.Networks"), name, network)
+    {
+        if (!ts_network_is_builtin(name)) { /* if it fails, the next run's look brings it */
+            (void)!ts_network_inspect(d->engine, name, on_network_seen, d, &err);
+        }
+    }
+    meta_key(u->service, key, sizeof(key));
+    if (ts_store_meta_get(d->store, key, removed, sizeof(removed), &err) && removed[0] != '\0') {
+        ts_memory_mark(d, key, "");
+    }
+}
+
+void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service)
+{
+    char key[TS_STORE_NAME + 16];
+    for (size_t i = 0; i < d->unit_count; i++) {
+        struct ts_unit *u = d->units[i];
+        if (strcmp(u->service, service) == 0) {
+            if (u->id[0] != '\0' && strcmp(u->id, id) != 0) {
+                return; /* another container stands for the service by now */
+            }
+            u->snapshot_kept = false;
+            u->restore_due = false;
+        }
+    }
+    if (has_snapshot(d, service)) { /* it may be told before the first list has made the units */
+        meta_key(service, key, sizeof(key));
+        ts_memory_mark(d, key, "1");
+    }
+}
+
+/* --- making anew */
+
+static json_t *load(struct ts_daemon *d, const char *key, struct ts_error *err)
+{
+    char *text = NULL;
+    if (!ts_store_snapshot_load(d->store, key, &text, err)) {
+        return NULL;
+    }
+    json_t *v = ts_json_parse(text, strlen(text), err);
+    free(text);
+    return v;
+}
+
+static void finish(struct ts_restore *r)
+{
+    json_decref(r->snapshot);
+    r->snapshot = NULL;
+    r->network = NULL;
+    r->unit->restore_due = false;
+    r->unit = NULL;
+    next(r);
+}
+
+static void failed(struct ts_restore *r, const struct ts_error *err)
+{
+    struct ts_daemon *d = r->daemon;
+    const char *service = r->unit->service;
+    TS_LOG(d->log, TS_MSG_RESTORE_FAILED, TS_FIELDS(TS_STR("service", service)),
+           "%s has no container and cannot be made anew: %s", service, err->msg);
+    ts_memory_event(d, service, "service.restore-failed", err->msg);
+    ts_notice_restored(d, service,
+                       "Mend that, then: tradestackctl up; or make it with Compose: "
+                       "docker compose up --no-start",
+                       err->msg);
+    finish(r);
+}
+
+static void on_created(void *ctx, const char *id, const struct ts_error *err)
+{
+    struct ts_restore *r = ctx;
+    struct ts_daemon *d = r->daemon;
+    char text[200];
+    r->op = NULL;
+    if (err != NULL) {
+        failed(r, err);
+        return;
+    }
+    const char *name = ts_json_str_or(r->snapshot, "Name", "/?");
+    (void)snprintf(text, sizeof(text),
+                   "container %.60s was missing and has been made anew as it was (%.12s)",
+                   name + (name[0] == '/'), id);
+    TS_LOG(d->log, TS_MSG_RESTORED,
+           TS_FIELDS(TS_STR("service", r->unit->service), TS_STR("container_id", id)), "%s: %s",
+           r->unit->service, text);
+    ts_memory_event(d, r->unit->service, "service.restored", text);
+    ts_notice_restored(d, r->unit->service, text, NULL);
+    finish(r);
+    ts_engine_watch_resync(d);
+}
+
+static void create(struct ts_restore *r)
+{
+    static const struct ts_restart_policy none = {.name = "no"};
+    struct ts_create_plan plan = {.body = NULL};
+    struct ts_error err;
+    /* The very image, not what its tag may mean by now. */
+    const struct ts_snapshot_options options = {
+        .policy = &none, .image = ts_json_str_or(r->snapshot, "Image", NULL)};
+    r->op = ts_snapshot_plan(r->snapshot, &options, &plan, &err)
+                ? ts_container_create(r->daemon->engine, &plan, on_created, r, &err)
+                : NULL;
+    ts_create_plan_done(&plan);
+    if (r->op == NULL) {
+        failed(r, &err);
+    }
+}
+
+static void look_at_network(struct ts_restore *r);
+
+static void on_network_made(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
+{
+    struct ts_restore *r = ctx;
+    (void)outcome;
+    r->op = NULL;
+    if (err != NULL && err->code != TS_E_CONFLICT) {
+        failed(r, err);
+        return;
+    }
+    TS_LOG(r->daemon->log, TS_MSG_RESTORED, TS_FIELDS(TS_STR("service", r->unit->service)),
+           "network %s was missing and has been made anew as it was", r->network);
+    look_at_network(r);
+}
+
+static void make_network(struct ts_restore *r)
+{
+    char key[TS_STORE_NAME];
+    struct ts_error err;
+    network_key(r->network, key, sizeof(key));
+    json_t *seen = load(r->daemon, key, &err);
+    json_t *body = seen == NULL ? NULL : ts_network_plan(seen, &err);
+    r->op =
+        body == NULL ? NULL : ts_network_create(r->daemon->engine, body, on_network_made, r, &err);
+    json_decref(seen);
+    json_decref(body);
+    if (r->op == NULL) {
+        (void)ts_error_wrap(&err, "network %.60s is missing", r->network);
+        failed(r, &err);
+    }
+}
+
+static void on_network(void *ctx, json_t *raw, const struct ts_error *err)
+{
+    struct ts_restore *r = ctx;
+    (void)raw;
+    r->op = NULL;
+    if (err == NULL) {
+        look_at_network(r);
+    } else if (err->code == TS_E_NOT_FOUND) {
+        make_network(r);
+    } else {
+        failed(r, err);
+    }
+}
+
+/* The network after r->network (NULL: the first); after the last one the container itself. */
+static void look_at_network(struct ts_restore *r)
+{
+    struct ts_error err;
+    json_t *networks = ts_json_at(r->snapshot, "NetworkSettings.Networks");
+    void *at = r->network == NULL
+                   ? json_object_iter(networks)
+                   : json_object_iter_next(networks, json_object_iter_at(networks, r->network));
+    while (at != NULL && ts_network_is_builtin(json_object_iter_key(at))) {
+        at = json_object_iter_next(networks, at);
+    }
+    if (at == NULL) {
+        create(r);
+        return;
+    }
+    r->network = json_object_iter_key(at);
+    r->op = ts_network_inspect(r->daemon->engine, r->network, on_network, r, &err);
+    if (r->op == NULL) {
+        failed(r, &err);
+    }
+}
+
+static void begin(struct ts_restore *r, struct ts_unit *u)
+{
+    struct ts_error err;
+    r->unit = u;
+    r->snapshot = load(r->daemon, u->service, &err);
+    if (r->snapshot == NULL) {
+        failed(r, &err);
+        return;
+    }
+    look_at_network(r);
+}
+
+static void next(struct ts_restore *r)
+{
+    struct ts_daemon *d = r->daemon;
+    for (size_t i = 0; r->unit == NULL && d->link.up && i < d->unit_count; i++) {
+        if (d->units[i]->restore_due && d->units[i]->id[0] == '\0') {
+            begin(r, d->units[i]);
+            return;
+        }
+    }
+}
+
+static void on_settled(void *ctx)
+{
+    next(ctx);
+}
+
+static struct ts_restore *restorer(struct ts_daemon *d)
+{
+    struct ts_error err;
+    if (d->restore == NULL) {
+        struct ts_restore *r = calloc(1, sizeof(*r));
+        if (r != NULL) {
+            r->daemon = d;
+            r->timer = ts_timer_new(d->loop, on_settled, r, &err);
+        }
+        if (r != NULL && r->timer == NULL) {
+            free(r);
+            r = NULL;
+        }
+        d->restore = r;
+    }
+    return d->restore;
+}
+
+static bool was_removed(struct ts_unit *u)
+{
+    char key[TS_STORE_NAME + 16];
+    char removed[8] = "";
+    struct ts_error err;
+    meta_key(u->service, key, sizeof(key));
+    return ts_store_meta_get(u->daemon->store, key, removed, sizeof(removed), &err) &&
+           removed[0] != '\0';
+}
+
+void ts_restore_after_gap(struct ts_daemon *d)
+{
+    bool any = false;
+    for (size_t i = 0; !d->released && !d->going_down && i < d->unit_count; i++) {
+        struct ts_unit *u = d->units[i];
+        const struct ts_svc *s = ts_super_state(d->super, i);
+        if (u->id[0] == '\0' && s->wanted == TS_WANTED_UP && !s->held && !was_removed(u) &&
+            has_snapshot(d, u->service)) {
+            u->restore_due = true;
+            any = true;
+        }
+    }
+    if (any && restorer(d) != NULL) {
+        ts_timer_after(d->restore->timer, SETTLE_MS);
+    }
+}
+
+void ts_restore_wanted(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    if (u->id[0] == '\0' && has_snapshot(d, u->service) && restorer(d) != NULL) {
+        u->restore_due = true;
+        ts_timer_after(d->restore->timer, 0);
+    }
+}
+
+/* The engine is gone: what was asked ends nowhere. The next list begins anew. */
+void ts_restore_pause(struct ts_daemon *d)
+{
+    struct ts_restore *r = d->restore;
+    if (r != NULL) {
+        ts_timer_stop(r->timer);
+        ts_engine_cancel(r->op);
+        r->op = NULL;
+        json_decref(r->snapshot);
+        r->snapshot = NULL;
+        r->unit = NULL;
+    }
+}
+
+void ts_restore_free(struct ts_daemon *d)
+{
+    if (d->restore != NULL) {
+        ts_restore_pause(d);
+        ts_timer_free(d->restore->timer);
+        free(d->restore);
+        d->restore = NULL;
+    }
+}
