@@ -105,12 +105,16 @@ static void tell_transition(struct ts_daemon *d, const struct ts_transition *t, 
                             int64_t id)
 {
     const char *service = d->units[t->service]->service;
+    uint32_t attempt =
+        ts_machine_attempts(ts_super_spec(d->super, t->service),
+                            ts_super_state(d->super, t->service), ts_loop_now(d->loop));
     char when[TS_WALL_TEXT];
     TS_LOG(d->log, TS_MSG_SERVICE_STATE,
            TS_FIELDS(TS_STR("service", service), TS_STR("state_from", ts_phase_name(t->from)),
                      TS_STR("state_to", ts_phase_name(t->to)),
                      TS_STR("reason", ts_why_name(t->why)),
-                     TS_STR("container_id", d->units[t->service]->id)),
+                     TS_STR("container", d->units[t->service]->container.name),
+                     TS_STR("container_id", d->units[t->service]->id), TS_I64("attempt", attempt)),
            "%s", text);
     ts_wall_format(ts_loop_wall(d->loop), when);
     json_t *event = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)id,

@@ -176,16 +176,22 @@ static const char *incident_of(enum ts_notice notice)
     }
 }
 
-static void log_notice(struct ts_daemon *d, const char *service, enum ts_notice notice,
+static void log_notice(struct ts_daemon *d, size_t i, enum ts_notice notice,
                        const struct ts_alert *a)
 {
+    const struct ts_svc *s = ts_super_state(d->super, i);
+    const struct ts_unit *u = d->units[i];
     enum ts_msg msg = notice == TS_NOTICE_FAILED        ? TS_MSG_SERVICE_FAILED
                       : notice == TS_NOTICE_BLOCKED     ? TS_MSG_SERVICE_BLOCKED
                       : notice == TS_NOTICE_TRIPPED     ? TS_MSG_SERVICE_TRIPPED
                       : notice == TS_NOTICE_MANUAL_STOP ? TS_MSG_MANUAL_STOP
                                                         : TS_MSG_DEBUG;
     TS_LOG(d->log, msg,
-           TS_FIELDS(TS_STR("service", service), TS_STR("notice", ts_notice_name(notice))),
+           TS_FIELDS(TS_STR("service", u->service), TS_STR("notice", ts_notice_name(notice)),
+                     TS_STR("state_to", ts_phase_name(s->phase)),
+                     TS_STR("reason", ts_why_name(s->latch != TS_WHY_NONE ? s->latch : s->why)),
+                     TS_STR("container", u->container.name), TS_STR("container_id", u->id),
+                     TS_I64("attempt", a->attempt)),
            "%s. %s %s", a->title, a->what, a->doing);
 }
 
@@ -233,7 +239,7 @@ void ts_notice_send(void *ctx, size_t service, const struct ts_action *action)
         a.attempt = ts_machine_attempts(spec, s, ts_loop_now(d->loop));
         a.attempts_max = spec->budget;
     }
-    log_notice(d, spec->name, notice, &a);
+    log_notice(d, service, notice, &a);
     post(d, &a);
     if (ends_all(notice)) { /* or it would be reminded of for ever */
         close_incident(d, spec->name, "health", row->title);

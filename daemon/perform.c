@@ -220,14 +220,23 @@ static struct ts_unit *begin(struct ts_daemon *d, size_t service, uint32_t op_id
     return u;
 }
 
+static int64_t attempts(struct ts_daemon *d, size_t service)
+{
+    return ts_machine_attempts(ts_super_spec(d->super, service), ts_super_state(d->super, service),
+                               ts_loop_now(d->loop));
+}
+
 void ts_perform_start(void *ctx, size_t service, uint32_t op_id)
 {
     struct ts_daemon *d = ctx;
     struct ts_unit *u = begin(d, service, op_id, true);
     struct ts_error err;
+    const struct ts_svc *s = ts_super_state(d->super, service);
     TS_LOG(d->log, TS_MSG_ACTION,
-           TS_FIELDS(TS_STR("service", u->service), TS_STR("action", "start")), "%s: start",
-           u->service);
+           TS_FIELDS(TS_STR("service", u->service), TS_STR("action", "start"),
+                     TS_STR("reason", ts_why_name(s->why)), TS_STR("container", u->container.name),
+                     TS_STR("container_id", u->id), TS_I64("attempt", attempts(d, service))),
+           "%s: start", u->service);
     u->acting = ts_container_inspect(d->engine, u->id, on_looked, u, &err);
     if (u->acting == NULL) {
         fail(u, "start", &err);
@@ -254,7 +263,9 @@ void ts_perform_stop(void *ctx, size_t service, uint32_t op_id, int64_t grace_ms
     uint32_t grace_s = (uint32_t)((grace_ms + 999) / 1000);
     TS_LOG(d->log, TS_MSG_ACTION,
            TS_FIELDS(TS_STR("service", u->service), TS_STR("action", "stop"),
-                     TS_I64("grace_s", grace_s)),
+                     TS_STR("reason", ts_why_name(ts_super_state(d->super, service)->stop_why)),
+                     TS_STR("container", u->container.name), TS_STR("container_id", u->id),
+                     TS_I64("attempt", attempts(d, service)), TS_I64("grace_s", grace_s)),
            "%s: stop, with %u s to end by itself", u->service, grace_s);
     u->acting = ts_container_stop(d->engine, u->id, grace_s, on_stopped, u, &err);
     if (u->acting == NULL) {

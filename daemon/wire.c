@@ -315,6 +315,12 @@ bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
                      TS_STR("engine", ts_engine_address(d->engine))),
            "tradestackd " TS_VERSION " supervises project %s on %s%s", d->model->project,
            ts_engine_address(d->engine), d->unclean ? " (the last run did not end in order)" : "");
+    if (ts_sender_channel_count(d->sender) == 0) {
+        TS_LOG(d->log, TS_MSG_NO_CHANNEL, TS_NO_FIELDS,
+               "no alert channel is set up, so nobody is told of trouble: put a Discord webhook's "
+               "URL into credentials/discord-webhook beside tradestackd.conf and restart "
+               "tradestackd");
+    }
     ts_memory_event(d, "", "daemon.started", d->unclean ? "the last run did not end in order" : "");
     ts_platform_ready(d->platform);
     bool ok = ts_loop_run(d->loop, turn, d, err);

@@ -105,6 +105,12 @@ static const struct {
      "tradestackd (containers run on). Try it: tradestackctl alert test\n"},
     {TS_MSG_ALERT_DROPPED,
      "The alert was too old or could never be delivered; it is in the history.\n"},
+    {TS_MSG_NO_CHANNEL,
+     "Alerts are written to this journal and to the history only. For Discord: make a\n"
+     "webhook (channel settings, Integrations) and put its URL into the file\n"
+     "/etc/tradestack/credentials/discord-webhook, mode 0600; then\n\n"
+     "    systemctl restart tradestackd    (containers run on)\n"
+     "    tradestackctl alert test\n"},
     {TS_MSG_STORE_FAILED,
      "The state file cannot be written: the disk is full or its rights are wrong.\n"
      "Supervision goes on from memory; a restart of the daemon in this state would forget\n"

@@ -53,6 +53,8 @@
     X(32, TS_MSG_ALERT_REFUSED, "alert.refused", TS_LOG_ERROR,                                     \
       "An alert channel refuses for good; nothing is sent there until the configuration changes")  \
     X(33, TS_MSG_ALERT_DROPPED, "alert.dropped", TS_LOG_ERROR, "An alert was given up")            \
+    X(34, TS_MSG_NO_CHANNEL, "alert.no-channel", TS_LOG_WARNING,                                   \
+      "No alert channel is set up: nobody is told of trouble")                                     \
     X(40, TS_MSG_STORE_FAILED, "store.failed", TS_LOG_ERROR,                                       \
       "The state file cannot be written; state is kept in memory")                                 \
     X(41, TS_MSG_STORE_OK, "store.ok", TS_LOG_NOTICE, "The state file can be written again")       \

@@ -11,6 +11,9 @@
 #include "base/parse.h"
 #include "config/build_internal.h"
 
+/* Of LoadCredential=tradestack:DIR in tradestackd.service. */
+#define CREDENTIALS_PREFIX "tradestack_"
+
 static const char *key_name_at(void *ctx, size_t i)
 {
     const enum ts_section_kind *kind = ctx;
@@ -125,17 +128,44 @@ static bool build(struct ts_build *b)
     return b->errs->count == 0;
 }
 
-/* A channel's url_file becomes absolute; see config.h for the order. */
-static bool resolve_files(struct ts_model *m, struct ts_config_errors *errs)
+static bool is_there(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    return f != NULL || errno != ENOENT;
+}
+
+/* Writes folder/prefix name; false if it does not fit, which makes it no file that is there. */
+static bool join(char out[TS_TEXT_MAX], const char *folder, int folder_len, const char *prefix,
+                 const char *name)
+{
+    int n = snprintf(out, TS_TEXT_MAX, "%.*s/%s%s", folder_len, folder, prefix, name);
+    return n >= 0 && n < TS_TEXT_MAX;
+}
+
+/* Where a relative url_file lies; see config.h for the order. */
+static bool find_file(const char *config_path, const char *name, char out[TS_TEXT_MAX])
 {
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): this program has one thread */
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    int folder_len = folder != NULL ? (int)strlen(folder) : 0;
-    if (folder_len == 0) {
-        const char *slash = strrchr(errs->path, '/');
-        folder = slash != NULL ? errs->path : ".";
-        folder_len = slash != NULL ? (int)(slash - errs->path) : 1;
+    const char *given = getenv("CREDENTIALS_DIRECTORY");
+    const char *slash = strrchr(config_path, '/');
+    const char *beside = slash != NULL ? config_path : ".";
+    int beside_len = slash != NULL ? (int)(slash - config_path) : 1;
+    if (given == NULL || given[0] == '\0') {
+        return join(out, beside, beside_len, "", name);
     }
+    int given_len = (int)strlen(given);
+    return (join(out, given, given_len, "", name) && is_there(out)) ||
+           (join(out, given, given_len, CREDENTIALS_PREFIX, name) && is_there(out)) ||
+           (join(out, beside, beside_len, "", name) && is_there(out)) ||
+           join(out, given, given_len, "", name);
+}
+
+/* A channel's url_file becomes absolute. */
+static bool resolve_files(struct ts_model *m, struct ts_config_errors *errs)
+{
     for (size_t i = 0; i < m->channel_count; i++) {
         struct ts_channel_spec *c = &m->channels[i];
         char path[TS_TEXT_MAX];
@@ -143,8 +173,7 @@ static bool resolve_files(struct ts_model *m, struct ts_config_errors *errs)
         if (c->url_file[0] == '/' || drive) {
             continue;
         }
-        int n = snprintf(path, sizeof(path), "%.*s/%s", folder_len, folder, c->url_file);
-        if (n < 0 || (size_t)n >= sizeof(path)) {
+        if (!find_file(errs->path, c->url_file, path)) {
             ts_config_error_add(errs, 0, "[channel %s] url_file: the whole path is too long",
                                 c->name);
             return false;

@@ -39,7 +39,9 @@ struct ts_config_errors {
 /*
  * Reads and checks a file, all of it: errs (filled anew) has every mistake, not only the first.
  * NULL exactly when errs->count > 0. The caller frees the model with ts_model_free(). A relative
- * url_file becomes $CREDENTIALS_DIRECTORY/… if that is set, else a path beside the file.
+ * url_file is the first that is there of $CREDENTIALS_DIRECTORY/NAME, the same with "tradestack_"
+ * in front (how systemd names the files of a directory, LoadCredential=tradestack:DIR;
+ * systemd.exec(5)) and NAME beside the configuration file.
  */
 struct ts_model *ts_config_load(const char *path, struct ts_config_errors *errs) TS_MUST_CHECK;
 

@@ -112,7 +112,8 @@ static const struct ts_key keys[] = {
      .help = "discord: a Discord webhook. webhook: a JSON object by POST."},
     {TS_SECTION_CHANNEL, "url_file", TS_KEY_FILE, CHANNEL(url_file), RANGE(1, 0), .def = NULL,
      .help = "File whose first line is the URL; it is a secret, so mode 0640 or 0600. A relative "
-             "path is looked for in $CREDENTIALS_DIRECTORY where systemd sets it, else beside the "
+             "path is looked for among the service's credentials, which are the files of "
+             "/etc/tradestack/credentials as they were when the service started, then beside the "
              "configuration file."},
     {TS_SECTION_CHANNEL, "ca_file", TS_KEY_PATH, CHANNEL(ca_file), .def = "",
      .help = "PEM file of the authorities to trust. Empty: the system's."},

@@ -351,6 +351,21 @@ static void test_url_file_is_found_beside_the_file_or_among_the_credentials(void
     assert_string_equal(m->channels[0].url_file, "/run/credentials/x/hook");
     assert_string_equal(m->channels[1].url_file, "/etc/hook");
     ts_model_free(m);
+    char dir[] = "/tmp/ts-credentials-XXXXXX";
+    char file[64];
+    char want[64];
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(file, sizeof(file), "%s/tradestack_hook", dir);
+    FILE *f = fopen(file, "we");
+    assert_non_null(f);
+    (void)fclose(f);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
+    m = parse_fine(text);
+    (void)snprintf(want, sizeof(want), "%s/tradestack_hook", dir);
+    assert_string_equal(m->channels[0].url_file, want);
+    ts_model_free(m);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(dir), 0);
     assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }
 
