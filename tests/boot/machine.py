@@ -1,0 +1,197 @@
+"""A machine that really boots, reboots and loses power: systemd as process 1 with its own Docker,
+in namespaces of its own (systemd-nspawn). Its file system is a folder; the state directory of
+tradestack is a small file system of its own, so that it can be full."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+BOOT_S = 60
+STATE_MB = 24
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENV = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+REBOOT_STATUS = 133  # of nspawn, when the inside asked for a reboot (--keep-unit)
+
+
+class Machine:
+    def __init__(self, base, home):
+        self.home = pathlib.Path(home)
+        self.root = self.home / "root"
+        self.state = self.home / "state"  # /var/lib/tradestack
+        self.shared = self.home / "shared"  # /shared: outlives every power cut
+        self.booted_at = None
+        self._process = None
+        self._pid = None
+        self.shared.mkdir(parents=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
+        self._make_state()
+
+    def _make_state(self):
+        image = self.home / "state.img"
+        self.state.mkdir()
+        with image.open("wb") as f:
+            f.truncate(STATE_MB << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, self.state], check=True)
+        shutil.rmtree(self.state / "lost+found")
+        (self.root / "var/lib/tradestack").mkdir(parents=True, exist_ok=True)
+
+    # --- power
+
+    def boot(self):
+        """Switches it on and waits for process 1; what runs inside by then is another matter."""
+        assert self._process is None
+        self.booted_at = time.monotonic()
+        with (self.home / "console").open("ab") as console:
+            self._process = subprocess.Popen(
+                ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no",
+                 "--keep-unit", "--capability=all", "--private-network", "--link-journal=no",
+                 "--system-call-filter=add_key keyctl bpf", "--console=pipe",
+                 f"--bind={self.shared}:/shared", f"--bind={self.state}:/var/lib/tradestack"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"},
+            )  # fmt: skip
+        deadline = time.monotonic() + BOOT_S
+        while self._pid is None:
+            assert time.monotonic() < deadline and self._process.poll() is None, self.console()
+            self._pid = self._find_init()
+            time.sleep(0.02)
+
+    def _find_init(self):
+        """Process 1 of the inside: the child of nspawn that runs systemd in another namespace."""
+        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with contextlib.suppress(OSError):
+            for pid in children.read_text(encoding="ascii").split():
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+                if name == "systemd":
+                    return int(pid)
+        return None
+
+    def _wait_off(self, seconds):
+        status = self._process.wait(seconds)
+        self._process = self._pid = None
+        return status
+
+    def power_loss(self):
+        """Everything inside ends at once and unasked: process 1 takes its namespace with it."""
+        os.kill(self._pid, signal.SIGKILL)
+        self._wait_off(60)
+
+    def shut_down(self, verb="poweroff", seconds=150):
+        """In order, as an operator does it. Returns how long it took."""
+        began = time.monotonic()
+        self.run("systemctl", "--no-block", verb)
+        status = self._wait_off(seconds)
+        assert status == (REBOOT_STATUS if verb == "reboot" else 0), self.console()
+        return time.monotonic() - began
+
+    def reboot(self):
+        took = self.shut_down("reboot")
+        self.boot()
+        return took
+
+    @property
+    def is_on(self):
+        return self._process is not None
+
+    # --- inside
+
+    def run(self, *command, check=True, timeout=120, text=None):
+        """Runs a command inside. Returns what it printed; with check=False the finished process."""
+        done = subprocess.run(
+            ["nsenter", "--target", str(self._pid), "--all", "--", *map(str, command)],
+            input=text, capture_output=True, text=True, timeout=timeout, env=ENV,
+        )  # fmt: skip
+        if not check:
+            return done
+        if done.returncode != 0:
+            line = " ".join(map(str, command))
+            raise AssertionError(f"{line}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout.rstrip("\n")
+
+    def wait(self, predicate, seconds, what):
+        """Until predicate() is true. Commands that fail meanwhile only mean: not yet."""
+        deadline = time.monotonic() + seconds
+        why = None
+        while time.monotonic() < deadline:
+            try:
+                value = predicate()
+                if value:
+                    return value
+                why = value
+            except (AssertionError, subprocess.TimeoutExpired, ValueError) as error:
+                why = error
+            time.sleep(0.1)
+        raise AssertionError(f"no {what} within {seconds} s: {why}\n{self.evidence()}")
+
+    def wait_booted(self):
+        def settled():
+            return self.run("systemctl", "is-system-running", check=False).stdout.strip() in (
+                "running", "degraded")  # fmt: skip
+
+        self.wait(settled, BOOT_S, "settled boot")
+
+    def status(self):
+        done = self.run("tradestackctl", "status", "--json", check=False, timeout=20)
+        return json.loads(done.stdout)
+
+    def wait_ready(self, seconds=90):
+        return self.wait(lambda: self._ready(self.status()), seconds, "ready stack")
+
+    @staticmethod
+    def _ready(status):
+        return status if status["state"] == "ready" and len(status["services"]) == 3 else None
+
+    def journal(self, *arguments):
+        """Entries of this boot, oldest first."""
+        text = self.run("journalctl", "--boot", "--output=json", "--no-pager", *arguments)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def messages(self):
+        """What the fake Discord has received, oldest first."""
+        file = self.shared / "discord.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def console(self):
+        file = self.home / "console"
+        return file.read_text(encoding="utf-8", errors="replace")[-3000:] if file.exists() else ""
+
+    def evidence(self):
+        if not self.is_on:
+            return self.console()
+        parts = []
+        for command in (
+            ["systemctl", "--no-pager", "--failed"],
+            ["journalctl", "--boot", "--no-pager", "--lines=80", "-u", "tradestackd"],
+            ["journalctl", "--boot", "--no-pager", "--lines=30", "-u", "docker"],
+            ["docker", "ps", "--all"],
+        ):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                done = self.run(*command, check=False, timeout=20)
+                parts.append(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}")
+        return "\n".join(parts)
+
+    # --- the end
+
+    def destroy(self):
+        if self.is_on:
+            with contextlib.suppress(ProcessLookupError, TypeError):
+                os.kill(self._pid or self._process.pid, signal.SIGKILL)
+            self._wait_off(60)
+        self._unmount()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _unmount(self):
+        """What lies below our folder, deepest first."""
+        text = pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8")
+        points = [re.sub(r"\\040", " ", line.split()[1]) for line in text.splitlines()]
+        for point in sorted((p for p in points if p.startswith(f"{self.home}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", point], check=False)
