@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, from Debian's archive only. Does nothing, quickly, when all is there.
 #
-#   setup.sh packages GROUP…   groups: build, engine, demo, test
+#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
 #   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
@@ -47,7 +47,11 @@ group_packages() {
             busybox-static clang=clang libclang-rt-dev clang-tidy=clang-tidy \
             clang-format=clang-format cppcheck=cppcheck valgrind=valgrind shellcheck=shellcheck
         ;;
-    *) ts_die "no such group of packages: $1 (build, engine, demo, test)" ;;
+    boot)
+        printf '%s\n' debootstrap=debootstrap systemd-nspawn=systemd-container mkfs.ext4=e2fsprogs \
+            unshare=util-linux man=man-db
+        ;;
+    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot)" ;;
     esac
 }
 
@@ -57,6 +61,7 @@ group_reason() {
     engine) printf 'a container engine' ;;
     demo) printf 'for the demonstration' ;;
     test) printf 'for the tests' ;;
+    boot) printf 'for the boot tests' ;;
     esac
 }
 

@@ -1,0 +1,156 @@
+"""Fixtures of the boot tests: for each Debian one machine with the package installed and the demo
+stack up, which the tests of a module share, as an operator's machine lives through one night after
+the other. tests/boot/run.sh makes what lies in build/boot before."""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from machine import Machine
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+BOOT = REPO / "build/boot"
+RELEASES = os.environ.get("TRADESTACK_RELEASES", "bookworm trixie").split()
+URL_FILE = "/etc/tradestack/credentials/discord-webhook"
+
+DISCORD = """[Unit]
+Description=A stand-in for Discord
+[Service]
+ExecStart=/usr/bin/python3 /opt/webhook_receiver.py --dir /shared/discord --listen 127.0.0.1:8443
+Restart=always
+[Install]
+WantedBy=sysinit.target
+"""
+
+# Waits that suit tests; everything else is the package's.
+CHANGES = {
+    "#ca_file =\n": "ca_file = /shared/discord/ca.pem\n",
+    "#alert_after = 30s\n": "alert_after = 3s\n",
+    "#cro_group =\n": "cro_group = root\n",
+    "backoff_first = 10s\n": "backoff_first = 1s\n",
+    "act_after = 2m\n": "act_after = 2s\n",
+}
+
+
+class Night(Machine):
+    """A machine with Docker, the stand-in for Discord, the images and the compose file."""
+
+    def __init__(self, release, home):
+        self.release = release
+        super().__init__(BOOT / release / "machine", home)
+        shutil.copy(REPO / "tests/tools/webhook_receiver.py", self.root / "opt")
+        (self.root / "etc/systemd/system/discord.service").write_text(DISCORD, encoding="ascii")
+        stack = self.root / "opt/stack"
+        (stack / "secrets/monitor").mkdir(parents=True)
+        for name in ("docker-compose.yml", "health-monitor.conf", "simulator.env"):
+            shutil.copy(REPO / "stack" / name, stack)
+        shutil.copy(BOOT / "images.tar", self.shared)
+        for deb in (BOOT / release / "deb").glob("*.deb"):
+            shutil.copy(deb, self.shared)
+
+    def prepare(self):
+        """First boot: the engine gets its images, Discord its address."""
+        self.boot()
+        self.wait_booted()
+        self.run("systemctl", "enable", "--now", "discord")
+        self.run("docker", "load", "--input", "/shared/images.tar")
+        self.wait(lambda: (self.shared / "discord/discord-url").exists(), 20, "address of Discord")
+
+    def deb(self, version):
+        return next(self.shared.glob(f"tradestack_{version}_*.deb")).name
+
+    def install(self):
+        self.run("apt-get", "install", "-y", f"/shared/{self.deb('0.1.0')}")
+
+    def set_secret(self):
+        url = (self.shared / "discord/discord-url").read_text(encoding="ascii")
+        self.run("sh", "-c", f"umask 077; cat >{URL_FILE}", text=url)
+
+    def configure(self):
+        path = self.root / "etc/tradestack/tradestackd.conf"
+        text = path.read_text(encoding="utf-8")
+        for old, new in CHANGES.items():
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        path.write_text(text, encoding="utf-8")
+        self.set_secret()
+        self.run("systemctl", "restart", "tradestackd")
+
+    def up(self, *arguments, **kwargs):
+        return self.run("tradestackctl", "up", "--file", "/opt/stack/docker-compose.yml",
+                        "--env-file", "/opt/stack/simulator.env", *arguments, **kwargs)  # fmt: skip
+
+    def titles(self, since=0.0):
+        """Titles of the alerts that Discord has got, oldest first."""
+        file = self.shared / "discord/requests.jsonl"
+        found = []
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+            record = json_of(line)
+            if record and record["at"] >= since and record["status"] in (200, 204):
+                found += [e["title"] for e in record["body"].get("embeds", [])]
+        return found
+
+    def wait_title(self, part, since, seconds=40):
+        def told():
+            return [t for t in self.titles(since) if part in t]
+
+        return self.wait(told, seconds, f"alert {part!r}, only {self.titles(since)}")
+
+
+def json_of(line):
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None  # cut off by a power loss
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def night(request):
+    made = Night(request.param, tempfile.mkdtemp(prefix="ts-boot-", dir="/var/tmp") + "/m")
+    try:
+        made.prepare()
+        made.install()
+        made.configure()
+        made.up("--wait")
+        made.wait_ready()
+        yield made
+    finally:
+        made.destroy()
+        shutil.rmtree(made.home.parent, ignore_errors=True)
+
+
+NOTES = []
+
+
+def note(text):
+    """What the tests have measured, for the end of the run."""
+    NOTES.append(text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.section("boot tests")
+    for text in NOTES:
+        terminalreporter.write_line(text)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the machine says goes with each failure."""
+    outcome = yield
+    report = outcome.get_result()
+    machine = item.funcargs.get("night") or item.funcargs.get("bare")
+    if report.failed and machine is not None and machine.is_on:
+        report.sections.append(("machine", machine.evidence()))
+
+
+@pytest.fixture
+def ready(night):
+    """The machine on, the stack ready, whatever the test before has left."""
+    if not night.is_on:
+        night.boot()
+    night.wait_ready()
+    return night

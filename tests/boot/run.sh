@@ -1,0 +1,71 @@
+#!/bin/bash
+# Boots Debian 12 and 13 with real systemd and Docker, installs the package there, and takes the
+# power away: see test_boot.py. Installs what it needs; part of tests/run.sh.
+#
+#   tests/boot/run.sh [PYTEST ARGUMENT…]     TRADESTACK_RELEASES=trixie: only that one
+set -uo pipefail
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$repo" || exit 1
+# shellcheck source-path=SCRIPTDIR source=../../stack/lib.sh
+. "$repo/stack/lib.sh"
+releases=${TRADESTACK_RELEASES:-bookworm trixie}
+results=${TS_RESULTS:-$repo/build/test-results}
+mkdir -p "$results" build/boot
+
+# The stack's images, by an engine in a network of its own.
+make_images() {
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    unshare --net --mount -- /bin/bash -ec '
+        ip link set lo up
+        dir=$(mktemp -d /var/tmp/ts-images-XXXXXX)
+        trap "stack/engine.sh stop $dir --purge; rm -rf $dir" EXIT
+        stack/engine.sh start "$dir"
+        export DOCKER_HOST=unix://$dir/docker.sock
+        stack/images/build.sh build
+        docker save --output build/boot/images.tar tradestack-gwsim tradestack-bot tradestack-monitor'
+}
+
+# What the package depends on: the machine has no way to fetch it.
+add_depends() {
+    local tree=$repo/build/boot/$1/machine
+    deb=$(ls "$repo/build/boot/$1/deb/"tradestack_0.1.0_*.deb) &&
+        [ "$tree.depends" -nt "$tree.sum" ] && return 0
+    cp "$deb" "$tree/tmp/tradestack.deb" && cp /etc/resolv.conf "$tree/etc/resolv.conf" &&
+        unshare --mount --pid --fork --kill-child -- /bin/sh -ec '
+            mount -t proc proc "$1/proc"
+            exec chroot "$@"' sh "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+            DEBIAN_FRONTEND=noninteractive /bin/sh -ec '
+                printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d
+                chmod 755 /usr/sbin/policy-rc.d
+                apt-get -q update
+                apt-get -q -y satisfy --no-install-recommends \
+                    "$(dpkg-deb --field /tmp/tradestack.deb Depends)"
+                mkdir -p /opt/engine && cd /opt/engine && apt-get -q download docker.io
+                apt-get clean
+                rm /usr/sbin/policy-rc.d /tmp/tradestack.deb /etc/resolv.conf' &&
+        touch "$tree.depends"
+}
+
+prepare() {
+    local release
+    stack/setup.sh packages build engine demo test boot || return 1
+    stack/setup.sh compose --into build/docker-plugins || return 1
+    [ -f build/build.ninja ] || ts_step "Configure build" meson setup build --werror || return 1
+    ts_step "Build" ninja -C build || return 1
+    ts_step "Make the stack's images" make_images || return 1
+    for release in $releases; do
+        tests/boot/trees.sh "$release" && tests/boot/package.sh "$release" &&
+            tests/boot/package.sh "$release" 0.1.1 || return 1
+        ts_step "Add what the package depends on ($release)" add_depends "$release" || return 1
+    done
+}
+
+if [ "$(id -u)" -ne 0 ]; then
+    exec sudo --preserve-env=TS_LOG,TS_RESULTS,TRADESTACK_RELEASES "$0" "$@"
+fi
+prepare || exit 1
+# A network and mounts of our own: what a test leaves vanishes with it.
+exec unshare --mount --net -- /bin/sh -c '
+    ip link set lo up
+    exec "$@"' sh /usr/bin/python3 -m pytest -p no:cacheprovider --verbose \
+    --junit-xml "$results/boot.junit.xml" tests/boot "$@"
