@@ -261,7 +261,7 @@ static void on_negotiated(void *ctx, int api_minor, const struct ts_error *err)
 }
 
 /* A connection to the socket of a service that somebody has stopped would start it again. */
-static bool may_connect(struct ts_daemon *d)
+static bool unit_allows(struct ts_daemon *d)
 {
     struct ts_engine_link *l = &d->link;
     const char *unit = ts_host_engine_unit_name(d->host);
@@ -283,6 +283,14 @@ static bool may_connect(struct ts_daemon *d)
     case TS_ENGINE_UNIT_FAILED: return true;
     }
     return true;
+}
+
+/* What else asks the engine (a log that is opened again) is kept from it as well. */
+static bool may_connect(struct ts_daemon *d)
+{
+    bool may = unit_allows(d);
+    ts_engine_pause(d->engine, may ? NULL : d->link.detail);
+    return may;
 }
 
 void ts_engine_watch_unit(struct ts_daemon *d)

@@ -79,6 +79,9 @@ bool ts_engine_check_id(const char *id, struct ts_error *err)
 bool ts_engine_url(const struct ts_engine *e, const char *path, bool unversioned,
                    struct ts_buf *out, struct ts_error *err)
 {
+    if (e->paused[0] != '\0') {
+        return ts_error_set(err, TS_E_UNAVAILABLE, "%s", e->paused);
+    }
     (void)ts_buf_adds(out, e->base_url);
     if (!unversioned) {
         (void)ts_buf_addf(out, "/v1.%d", e->api_minor);

@@ -77,6 +77,11 @@ bool ts_engine_is_negotiated(const struct ts_engine *e)
     return e->api_minor != 0;
 }
 
+void ts_engine_pause(struct ts_engine *e, const char *why)
+{
+    (void)snprintf(e->paused, sizeof(e->paused), "%s", why == NULL ? "" : why);
+}
+
 int ts_engine_api_minor(const struct ts_engine *e)
 {
     return e->api_minor;

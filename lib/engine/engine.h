@@ -84,6 +84,10 @@ typedef void ts_engine_negotiated(void *ctx, int api_minor, const struct ts_erro
 struct ts_engine_op *ts_engine_negotiate(struct ts_engine *e, ts_engine_negotiated *done, void *ctx,
                                          struct ts_error *err) TS_MUST_CHECK;
 bool ts_engine_is_negotiated(const struct ts_engine *e);
+/* While paused nothing is asked: every call is refused at once with TS_E_UNAVAILABLE and this text
+ * (copied, cut to 127 bytes), because a connection alone may have an effect that is not wanted.
+ * NULL: not paused any more. Calls under way go on. */
+void ts_engine_pause(struct ts_engine *e, const char *why);
 /* 41 for API 1.41; 0 before the negotiation. */
 int ts_engine_api_minor(const struct ts_engine *e);
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -110,7 +111,8 @@ def json_of(line):
 
 @pytest.fixture(scope="module", params=RELEASES)
 def night(request):
-    made = Night(request.param, tempfile.mkdtemp(prefix="ts-boot-", dir="/var/tmp") + "/m")
+    (BOOT / "run").mkdir(exist_ok=True)
+    made = Night(request.param, tempfile.mkdtemp(dir=BOOT / "run") + "/m")
     try:
         made.prepare()
         made.install()
@@ -121,6 +123,10 @@ def night(request):
     finally:
         made.destroy()
         shutil.rmtree(made.home.parent, ignore_errors=True)
+
+
+def pytest_configure():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that machines are destroyed
 
 
 NOTES = []
@@ -152,5 +158,5 @@ def ready(night):
     """The machine on, the stack ready, whatever the test before has left."""
     if not night.is_on:
         night.boot()
-    night.wait_ready()
+    night.wait_ready(40)
     return night

@@ -64,8 +64,15 @@ if [ "$(id -u)" -ne 0 ]; then
     exec sudo --preserve-env=TS_LOG,TS_RESULTS,TRADESTACK_RELEASES "$0" "$@"
 fi
 prepare || exit 1
-# A network and mounts of our own: what a test leaves vanishes with it.
-exec unshare --mount --net -- /bin/sh -c '
+# Namespaces of our own: processes, mounts and networks that a test leaves vanish with pytest.
+rm -rf --one-file-system build/boot/run
+trap 'kill -TERM "$child" 2>/dev/null' INT TERM
+unshare --mount --net --pid --fork --kill-child --mount-proc -- /bin/sh -c '
     ip link set lo up
     exec "$@"' sh /usr/bin/python3 -m pytest -p no:cacheprovider --verbose \
-    --junit-xml "$results/boot.junit.xml" tests/boot "$@"
+    --junit-xml "$results/boot.junit.xml" tests/boot "$@" &
+child=$!
+wait "$child"
+rc=$?
+rm -rf --one-file-system build/boot/run
+exit "$rc"

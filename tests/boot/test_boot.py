@@ -21,7 +21,7 @@ def started(machine):
 
 
 def service(status, name):
-    return next(s for s in status["services"] if s["name"] == name)
+    return next((s for s in status["services"] if s["name"] == name), {"state": None})
 
 
 def main_pid(machine, unit="tradestackd"):
@@ -183,7 +183,7 @@ def test_power_loss_at_any_moment(ready):
 def test_a_hold_and_a_trip_last_over_a_power_loss(ready):
     ready.run("tradestackctl", "hold", "health-monitor")
     ready.run("docker", "exec", "ibkr-gateway", "/usr/bin/tradestack-gwsim", "--send",
-              "127.0.0.1:7462", "account U7654321")  # fmt: skip
+              "127.0.0.1:7462", "accounts U7654321")  # fmt: skip
     ready.wait(lambda: service(ready.status(), "trading-bot")["state"] == "blocked", 30, "trip")
     ready.power_loss()
     ready.boot()
