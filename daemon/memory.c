@@ -27,6 +27,9 @@ static ts_mono past_mono(struct ts_daemon *d, ts_wall t)
 
 void ts_memory_failed(struct ts_daemon *d, const char *text)
 {
+    if (d->platform == NULL) { /* still being built: the first write after that fails, too */
+        return;
+    }
     if (!d->store_told) {
         d->store_told = true;
         TS_LOG(d->log, TS_MSG_STORE_FAILED, TS_NO_FIELDS, "%s; supervision goes on, from memory",

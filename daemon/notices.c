@@ -334,6 +334,29 @@ void ts_notice_stray(struct ts_daemon *d, const char *container, const char *tex
     post(d, &a);
 }
 
+/* What comes next while the engine does not answer. */
+static void engine_outlook(struct ts_daemon *d, char *out, size_t size)
+{
+    const char *unit = ts_host_engine_unit_name(d->host);
+    switch (ts_host_engine_unit(d->host)) {
+    case TS_ENGINE_UNIT_STOPPED:
+        (void)snprintf(out, size,
+                       "Supervision goes on, and the stack comes back, as soon as it is started "
+                       "again.");
+        break;
+    case TS_ENGINE_UNIT_FAILED:
+        (void)snprintf(out, size,
+                       "systemd has given up starting it; somebody must mend that: systemctl "
+                       "status %.60s; then: systemctl restart docker.socket %.60s",
+                       unit, unit);
+        break;
+    default:
+        (void)snprintf(out, size,
+                       "The services are left as they are and still probed; it is tried again.");
+        break;
+    }
+}
+
 void ts_notice_engine(struct ts_daemon *d, bool up)
 {
     struct ts_alert a = {.key = "engine",
@@ -344,12 +367,7 @@ void ts_notice_engine(struct ts_daemon *d, bool up)
     if (!up) {
         a.since = d->link.since;
         ts_copy_cut(a.what, sizeof(a.what), d->link.detail);
-        bool by_hand = ts_host_engine_unit(d->host) == TS_ENGINE_UNIT_STOPPED;
-        (void)snprintf(a.doing, sizeof(a.doing), "%s",
-                       by_hand ? "Supervision goes on, and the stack comes back, as soon as it is "
-                                 "started again."
-                               : "The services are left as they are and still probed; it is tried "
-                                 "again.");
+        engine_outlook(d, a.doing, sizeof(a.doing));
     }
     post(d, &a);
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what the tests need, builds twice (normal, and with the address and undefined-behaviour
 # sanitizers) and runs everything: unit, fuzz and lint tests in both builds, the unit tests once more
-# under valgrind, the integration tests against the sanitized daemon and a real Docker engine, and
-# the quickstart.
+# under valgrind, the integration tests against the sanitized daemon and a real Docker engine, the
+# quickstart, and the package in a Debian 12 and a Debian 13 that boot and lose their power.
 #
 #   tests/run.sh [PYTEST ARGUMENT…]    e.g. -k gateway: narrows the integration tests
 #
@@ -40,7 +40,7 @@ install_npm_packages() {
 
 prepare() {
     local dir
-    stack/setup.sh packages build engine demo test || return 1
+    stack/setup.sh packages build engine demo test boot || return 1
     stack/setup.sh compose --into build/docker-plugins || return 1
     while read -r dir; do
         [ "$dir/node_modules" -nt "$dir/package.json" ] ||
@@ -80,6 +80,12 @@ run_quickstart() {
         --junit-xml "$results/quickstart.junit.xml" tests/quickstart 2>&1 | tee -a "$TS_LOG"
 }
 
+run_boot() {
+    ts_title boot
+    ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/boot/run.sh 2>&1 |
+        tee -a "$TS_LOG"
+}
+
 if ! prepare; then
     ts_say "0 passed, 1 failed"
     exit 1
@@ -90,5 +96,6 @@ run_meson valgrind build --suite unit --timeout-multiplier 10 \
     --wrap 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'
 run_integration "$@"
 run_quickstart
+run_boot
 ts_title summary
-"$python" tests/tools/summary.py "$results" normal sanitized valgrind integration quickstart
+"$python" tests/tools/summary.py "$results" normal sanitized valgrind integration quickstart boot

@@ -98,6 +98,8 @@ static void next_not_ready(const struct ts_svc_spec *spec, const struct ts_env *
             (void)snprintf(out, size, "watched; a restart would not help");
         } else if (s->held) {
             (void)snprintf(out, size, "no restart while held");
+        } else if (!env->engine_up) {
+            (void)snprintf(out, size, "restart as soon as the engine answers, unless it does");
         } else {
             (void)snprintf(out, size, "restart in %s unless it answers (attempt %u of %u)",
                            span_until(act, now, span), ts_machine_attempts(spec, s, now) + 1,

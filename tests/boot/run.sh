@@ -12,6 +12,7 @@ releases=${TRADESTACK_RELEASES:-bookworm trixie}
 results=${TS_RESULTS:-$repo/build/test-results}
 mkdir -p "$results" build/boot
 
+# shellcheck disable=SC2317  # called by ts_step
 # The stack's images, by an engine in a network of its own.
 make_images() {
     # shellcheck disable=SC2016  # expanded by the inner shell
@@ -25,6 +26,7 @@ make_images() {
         docker save --output build/boot/images.tar tradestack-gwsim tradestack-bot tradestack-monitor'
 }
 
+# shellcheck disable=SC2016,SC2317  # expanded by inner shells; called by ts_step
 # What the package depends on: the machine has no way to fetch it.
 add_depends() {
     local tree=$repo/build/boot/$1/machine
@@ -66,13 +68,17 @@ fi
 prepare || exit 1
 # Namespaces of our own: processes, mounts and networks that a test leaves vanish with pytest.
 rm -rf --one-file-system build/boot/run
-trap 'kill -TERM "$child" 2>/dev/null' INT TERM
+# (unshare itself ignores the signals that it should hand on.)
+trap 'pkill -TERM --parent "$child"' INT TERM
 unshare --mount --net --pid --fork --kill-child --mount-proc -- /bin/sh -c '
     ip link set lo up
     exec "$@"' sh /usr/bin/python3 -m pytest -p no:cacheprovider --verbose \
     --junit-xml "$results/boot.junit.xml" tests/boot "$@" &
 child=$!
-wait "$child"
-rc=$?
+rc=0
+while kill -0 "$child" 2>/dev/null; do # a signal ends the wait, not the child
+    wait "$child"
+    rc=$?
+done
 rm -rf --one-file-system build/boot/run
 exit "$rc"

@@ -111,7 +111,7 @@ need() {
     if [ "$(cat "$home/$kind.sum" 2>/dev/null)" = "$sum" ] && [ -d "$home/$kind" ]; then
         return 0
     fi
-    rm -rf --one-file-system "$home/$kind" "$home/$kind.new" "$home/$kind.sum"
+    rm -rf --one-file-system "${home:?}/$kind" "$home/$kind.new" "$home/$kind.sum"
     if [ "$kind" = base ]; then
         ts_step "Make a Debian ($release)" make_base "$home/$kind.new"
     else
