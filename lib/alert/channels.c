@@ -18,10 +18,12 @@ void ts_channel_free(struct channel *ch)
     }
 }
 
-/* NULL with err->code TS_E_NOT_FOUND: an optional channel that is not set up. */
+/* NULL with err->code TS_E_NOT_FOUND: an optional channel that is not set up. One whose URL cannot
+ * be used is refused from the start if tolerant, else an error. */
 static struct channel *new_channel(struct ts_sender *s, const struct ts_channel_spec *spec,
-                                   struct ts_error *err)
+                                   bool tolerant, struct ts_error *err)
 {
+    char why[sizeof(err->msg)] = "";
     struct channel *ch = calloc(1, sizeof(*ch));
     if (ch == NULL) {
         ts_error_nomem(err);
@@ -34,17 +36,25 @@ static struct channel *new_channel(struct ts_sender *s, const struct ts_channel_
     ch->url = ts_secret_read(spec->url_file, err);
     if (ch->url == NULL || !ts_sender_check_url(spec->kind, ts_secret_reveal(ch->url), err)) {
         bool absent = ch->url == NULL && err->code == TS_E_SYSTEM && err->detail == ENOENT;
+        ts_copy_cut(why, sizeof(why), err->msg);
         ts_error_wrap(err, "alert channel %s, url_file %.100s", spec->name, spec->url_file);
         if (spec->optional && absent) {
             err->code = TS_E_NOT_FOUND;
         }
-        ts_channel_free(ch);
-        return NULL;
+        ts_secret_free(ch->url);
+        ch->url = tolerant && err->code != TS_E_NOT_FOUND ? ts_secret_new("") : NULL;
+        if (ch->url == NULL) {
+            ts_channel_free(ch);
+            return NULL;
+        }
     }
     ch->timer = ts_timer_new(s->loop, ts_delivery_on_timer, ch, err);
     if (ch->timer == NULL) {
         ts_channel_free(ch);
         return NULL;
+    }
+    if (why[0] != '\0') {
+        ts_delivery_refuse(ch, why);
     }
     ts_timer_after(ch->timer, 0); /* what an earlier run left behind */
     return ch;
@@ -123,8 +133,10 @@ bool ts_sender_configure(struct ts_sender *s, const struct ts_model *model, stru
     struct channel *fresh[TS_MAX_CHANNELS] = {NULL};
     struct ts_error why;
     size_t count = 0;
+    bool first = !s->configured;
+    s->configured = true;
     for (size_t i = 0; i < model->channel_count; i++) {
-        fresh[count] = new_channel(s, &model->channels[i], &why);
+        fresh[count] = new_channel(s, &model->channels[i], first, &why);
         if (fresh[count] == NULL && why.code != TS_E_NOT_FOUND) {
             for (size_t j = 0; j < count; j++) {
                 ts_channel_free(fresh[j]);

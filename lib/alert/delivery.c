@@ -64,7 +64,7 @@ static void recovered(struct channel *ch, const struct ts_http_reply *reply)
     ch->not_before = ts_mono_add(ts_loop_now(ch->sender->loop), ts_reply_pause_ms(reply));
 }
 
-static void refused(struct channel *ch, const char *why)
+void ts_delivery_refuse(struct channel *ch, const char *why)
 {
     struct ts_sender *s = ch->sender;
     ch->state = TS_CHANNEL_REFUSED;
@@ -91,7 +91,7 @@ static void judge_batch(struct channel *ch, const struct ts_http_reply *reply)
         ts_queue_delivered(ch, message_id);
         break;
     case TS_REPLY_WAIT: rate_limited(ch, reply); break;
-    case TS_REPLY_NEVER: refused(ch, why); break;
+    case TS_REPLY_NEVER: ts_delivery_refuse(ch, why); break;
     case TS_REPLY_BAD:
         recovered(ch, reply);
         ts_queue_give_up(ch, why);
@@ -133,7 +133,7 @@ static void judge_edit(struct channel *ch, const struct ts_http_reply *reply)
     case TS_REPLY_WAIT: rate_limited(ch, reply); break;
     case TS_REPLY_NEVER:
         if (reply->status != 404) {
-            refused(ch, why);
+            ts_delivery_refuse(ch, why);
             break;
         }
         /* The message is gone (10008). If it is the webhook, the next batch will show. */

@@ -52,6 +52,8 @@ void ts_sender_free(struct ts_sender *s);
 /*
  * The channels of the model, its reminder and expiry. Reads each URL from its file. TS_E_INVALID,
  * TS_E_DENIED, TS_E_SYSTEM name the channel and the file, never the URL; then nothing has changed.
+ * The first time nothing fails for that: such a channel is refused from the start, because a
+ * mistake in a secret is no reason not to supervise after a boot.
  * An optional channel whose file does not exist is left out. A channel that stays the same goes on
  * with what it is doing; a refused one is tried again.
  */

@@ -74,6 +74,7 @@ struct ts_sender {
     int64_t expiry_ms;
     struct channel *channels[TS_MAX_CHANNELS];
     size_t channel_count;
+    bool configured; /* at least once */
     int64_t last_memory_id;
     uint64_t random;
 };
@@ -96,5 +97,7 @@ int64_t ts_queue_pending(struct channel *ch);
 /* delivery.c: sends the channel's next batch if nothing is under way and the time has come. */
 void ts_delivery_pump(struct channel *ch);
 void ts_delivery_on_timer(void *ctx);
+/* Nothing is sent there any more, until the next reload. */
+void ts_delivery_refuse(struct channel *ch, const char *why);
 
 #endif
