@@ -21,7 +21,7 @@ struct ts_engine {
     char *ca_file;
     uint32_t call_ms;
     uint32_t action_ms;
-    int api_minor; /* 0: not negotiated */
+    int api_minor;    /* 0: not negotiated */
     char paused[128]; /* why nothing is asked; "" when it is */
     struct ts_engine_op *ops;
 };
