@@ -238,7 +238,9 @@ static const struct ts_key keys[] = {
      .probe_kinds = FOR(TS_PROBE_LOG),
      .help = "PCRE2 pattern, looked for in each line that was logged since the start."},
     {TS_SECTION_PROBE, "interval", TS_KEY_SPAN, PROBE(interval_ms), RANGE(50, HOUR), .def = "1s",
-     .help = "From one try to the next; an ibapi session is pinged this often."},
+     .help = "From one try to the next; an ibapi session is pinged this often. Until the probe has "
+             "passed once it is tried more often: every 100ms, then after an eighth of the time "
+             "that the start has taken."},
     {TS_SECTION_PROBE, "timeout", TS_KEY_SPAN, PROBE(timeout_ms), RANGE(10, 5 * MINUTE),
      .def = "1s", .help = "The longest that one try may take, all of it."},
     {TS_SECTION_PROBE, "start_period", TS_KEY_SPAN, PROBE(start_period_ms), RANGE(0, DAY),

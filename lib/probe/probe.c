@@ -7,6 +7,11 @@
 #include "base/parse.h"
 #include "probe/probe_internal.h"
 
+/* Until a probe has passed once it is tried again after this share of the time since its start, but
+ * not sooner than that. */
+#define EAGER_SHARE 8
+#define EAGER_MS    100
+
 struct ts_prober {
     struct ts_prober_deps deps;
     struct ts_timer *timer;
@@ -168,6 +173,8 @@ void ts_probe_start(struct ts_probe *p, const struct ts_probe_target *target)
     ts_copy_cut(p->host, sizeof(p->host), target != NULL ? target->host : "");
     p->port = target != NULL ? target->port : 0;
     p->running = true;
+    p->passed = false;
+    p->started = ts_loop_now(p->prober->deps.loop);
     p->held = false;
     p->due = ts_loop_now(p->prober->deps.loop);
     if (p->ops->reset != NULL) {
@@ -202,13 +209,20 @@ void ts_probe_wait(struct ts_probe *p, ts_mono until)
     arm(p->prober);
 }
 
-/* The next multiple of the interval. A log probe's verdict changes only when a line comes. */
+/* The next multiple of the interval; sooner until it has passed once, because others wait for that:
+ * known late by an eighth of its start at most. A log probe's verdict changes only when a line
+ * comes. */
 static ts_mono next_try(const struct ts_probe *p, ts_mono now)
 {
     if (p->spec.kind == TS_PROBE_LOG || p->held) {
         return TS_NEVER;
     }
-    return (ts_mono){(now.ms / p->spec.interval_ms + 1) * p->spec.interval_ms};
+    ts_mono usual = {(now.ms / p->spec.interval_ms + 1) * p->spec.interval_ms};
+    if (p->passed) {
+        return usual;
+    }
+    int64_t eager = ts_mono_diff(p->started, now) / EAGER_SHARE;
+    return ts_mono_min(usual, ts_mono_add(now, eager > EAGER_MS ? eager : EAGER_MS));
 }
 
 void ts_probe_finish(struct ts_probe *p, enum ts_probe_reason reason, const char *fmt, ...)
@@ -221,6 +235,7 @@ void ts_probe_finish(struct ts_probe *p, enum ts_probe_reason reason, const char
     (void)vsnprintf(p->result.detail, sizeof(p->result.detail), fmt, args);
     va_end(args);
     p->trying = false;
+    p->passed = p->passed || ts_probe_reason_ready(reason);
     p->due = next_try(p, now);
     arm(p->prober);
     p->on_result(p->ctx, &p->result);

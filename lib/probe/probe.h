@@ -4,6 +4,8 @@
  *
  * A prober owns the one timer that all probes of a program share. Tries fall on multiples of their
  * interval on the loop's clock, so probes of the same interval are due in the same wake-up.
+ * Until it has passed once after ts_probe_start() a probe is tried sooner: its service is starting,
+ * and others wait for it.
  *
  * The kind "engine" is answered from the engine's inspect and has no probe here.
  */

@@ -31,6 +31,8 @@ struct ts_probe {
     uint16_t port;
     ts_probe_on_result *on_result;
     void *ctx;
+    bool passed; /* at least once since it was started */
+    ts_mono started;
     bool running;
     bool trying;
     ts_mono began;
