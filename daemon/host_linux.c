@@ -54,6 +54,7 @@ struct ts_host {
     int lock; /* the inhibitor's descriptor, or -1 */
     bool told_no_lock;
     bool announced; /* the machine goes down */
+    bool untold;    /* … and the handler is told when the delay is known */
     int64_t delay_ms;
 
     void (*answer)(void *ctx, bool going_down);
@@ -240,6 +241,14 @@ static void take_lock(struct ts_host *h)
                                    "the trading stack stops in order first", "delay");
 }
 
+static void tell_begin(struct ts_host *h)
+{
+    if (h->untold) {
+        h->untold = false;
+        h->handler.on_shutdown(h->handler.ctx, true);
+    }
+}
+
 static int on_delay(sd_bus_message *m, void *ctx, sd_bus_error *ignored)
 {
     (void)ignored;
@@ -248,13 +257,14 @@ static int on_delay(sd_bus_message *m, void *ctx, sd_bus_error *ignored)
     if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "t", &usec) >= 0) {
         h->delay_ms = usec / 1000 > INT32_MAX ? INT32_MAX : (int64_t)(usec / 1000);
     }
+    tell_begin(h);
     return 0;
 }
 
-static void ask_delay(struct ts_host *h)
+static bool ask_delay(struct ts_host *h)
 {
-    (void)sd_bus_call_method_async(h->bus, NULL, LOGIND, LOGIND_PATH, PROPERTIES, "Get", on_delay,
-                                   h, "ss", LOGIND_IFACE, "InhibitDelayMaxUSec");
+    return sd_bus_call_method_async(h->bus, NULL, LOGIND, LOGIND_PATH, PROPERTIES, "Get", on_delay,
+                                    h, "ss", LOGIND_IFACE, "InhibitDelayMaxUSec") >= 0;
 }
 
 static int on_prepare(sd_bus_message *m, void *ctx, sd_bus_error *ignored)
@@ -266,10 +276,13 @@ static int on_prepare(sd_bus_message *m, void *ctx, sd_bus_error *ignored)
         return 0;
     }
     h->announced = begins != 0;
+    h->untold = h->announced;
     if (!h->announced) {
         take_lock(h);
+        h->handler.on_shutdown(h->handler.ctx, false);
+    } else if (!ask_delay(h)) { /* it may have been set since we asked last */
+        tell_begin(h);
     }
-    h->handler.on_shutdown(h->handler.ctx, h->announced);
     return 0;
 }
 
@@ -280,8 +293,7 @@ static bool watch_shutdown(struct ts_host *h)
         return false;
     }
     take_lock(h);
-    ask_delay(h);
-    return true;
+    return ask_delay(h);
 }
 
 static void give_answer(struct ts_host *h, bool going_down)
@@ -419,7 +431,7 @@ static void on_retry(void *ctx)
         connect_bus(h);
     } else if (h->lock < 0 && !h->announced) {
         take_lock(h);
-        ask_delay(h);
+        (void)ask_delay(h);
         pump(h);
     }
 }

@@ -31,7 +31,7 @@ void ts_platform_status(struct ts_platform *p, const char *line);
  * loop that stalls is noticed, and so is one that only turns. */
 void ts_platform_alive(struct ts_platform *p);
 
-/* Start or stop may take this much longer from now on. */
+/* Start or stop may take this long from now on. p may be NULL: before the loop runs. */
 void ts_platform_extend(struct ts_platform *p, int64_t ms);
 
 /* A listening socket handed over by the service manager, or -1. */

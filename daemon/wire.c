@@ -9,8 +9,9 @@
 #include "daemon.h"
 
 #define DEFAULT_ENGINE "unix:///var/run/docker.sock"
-#define TURN_SOON_MS   10    /* a deadline that has passed and changed nothing */
-#define WINDOW_LOOK_MS 60000 /* wall clocks are set; look at the calendar at least this often */
+#define START_MS       300000 /* checking a long audit trail on a slow disk */
+#define TURN_SOON_MS   10     /* a deadline that has passed and changed nothing */
+#define WINDOW_LOOK_MS 60000  /* wall clocks are set; look at the calendar at least this often */
 
 /* --- turns */
 
@@ -254,6 +255,7 @@ struct ts_daemon *ts_daemon_new(const char *config_path, struct ts_model *take_m
     if (d->host_name[0] == '\0') {
         ts_platform_host_name(d->host_name, sizeof(d->host_name));
     }
+    ts_platform_extend(NULL, START_MS);
     if (!make_parts(d, err)) {
         ts_daemon_free(d);
         return NULL;

@@ -82,6 +82,13 @@ def test_a_restart_of_the_daemon_leaves_containers_alone(ready):
     assert started(ready) == before and main_pid(ready) != pid
 
 
+def test_a_shutdown_gives_the_gateway_its_time(ready):
+    text = ready.run("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1",
+                     "org.freedesktop.login1.Manager", "InhibitDelayMaxUSec")  # fmt: skip
+    assert text == "t 180000000"
+    assert "tradestackd" in ready.run("systemd-inhibit", "--list", "--no-pager")
+
+
 def test_a_reboot_stops_in_reverse_order_and_all_come_back(ready):
     began = time.time()
     took = ready.reboot()
