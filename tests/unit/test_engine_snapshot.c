@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/parse.h"
+#include "engine/networks.h"
 #include "engine/snapshot.h"
 
 static const struct ts_restart_policy no_policy = {"no", 0};
@@ -250,6 +251,37 @@ static void test_too_many_networks_are_refused(void **state)
     json_decref(inspect);
 }
 
+static void test_a_network_is_made_as_it_was_without_what_the_engine_added(void **state)
+{
+    (void)state;
+    struct ts_error err;
+    json_t *inspect =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:{s:s, s:[{s:s}]}, s:{s:s}, s:{s:{s:s}}, s:n}",
+                  "Name", "docker_trading-network", "Id", "0123", "Created", "2026-11-24T00:00:00Z",
+                  "Driver", "bridge", "Internal", 1, "IPAM", "Driver", "default", "Config",
+                  "Subnet", "172.18.0.0/16", "Labels", "com.docker.compose.network",
+                  "trading-network", "Containers", "abc", "Name", "bot", "Options");
+    assert_non_null(inspect);
+    json_t *body = ts_network_plan(inspect, &err);
+    assert_non_null(body);
+    expect_json(body, "Name", "\"docker_trading-network\"");
+    expect_json(body, "Internal", "true");
+    expect_json(body, "IPAM",
+                "{\"Config\":[{\"Subnet\":\"172.18.0.0/16\"}],\"Driver\":\"default\"}");
+    expect_json(body, "Labels", "{\"com.docker.compose.network\":\"trading-network\"}");
+    expect_json(body, "CheckDuplicate", "true");
+    expect_json(body, "Id", NULL);
+    expect_json(body, "Containers", NULL);
+    expect_json(body, "Options", NULL);
+    json_decref(body);
+    assert_int_equal(json_object_del(inspect, "Name"), 0);
+    assert_null(ts_network_plan(inspect, &err));
+    assert_int_equal(err.code, TS_E_PROTOCOL);
+    json_decref(inspect);
+    assert_true(ts_network_is_builtin("host"));
+    assert_false(ts_network_is_builtin("docker_default"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_legacy_links_are_written_as_create_wants_them),
         cmocka_unit_test(test_what_is_no_container_is_refused),
         cmocka_unit_test(test_too_many_networks_are_refused),
+        cmocka_unit_test(test_a_network_is_made_as_it_was_without_what_the_engine_added),
     };
     return RUN_TESTS(tests);
 }

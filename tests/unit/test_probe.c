@@ -282,6 +282,30 @@ static void test_tries_go_on_and_fall_on_the_grid(void **state)
     liar_stop(&liar);
 }
 
+static void test_until_it_has_passed_it_is_tried_more_often(void **state)
+{
+    (void)state;
+    struct liar liar;
+    liar_start(&liar, GREETS);
+    struct ts_probe_spec spec = spec_of(TS_PROBE_TCP);
+    struct ts_probe_target dead = {"127.0.0.1", dead_port()};
+    struct ts_probe_target target = {"127.0.0.1", liar.port};
+    spec.interval_ms = 60000;
+    struct ts_probe *p = new_probe(&spec);
+    result_count = 0;
+    ts_probe_start(p, &dead);
+    run_for(480);
+    assert_in_range(result_count, 3, 6);
+    ts_probe_start(p, &target);
+    result_count = 0;
+    wait_for_results(1);
+    assert_int_equal(results[0].reason, TS_PR_OK);
+    run_for(300);
+    assert_int_equal(result_count, 1); /* the next one after a whole interval */
+    ts_probe_free(p);
+    liar_stop(&liar);
+}
+
 static void test_probes_of_one_interval_share_their_wake_ups(void **state)
 {
     (void)state;
