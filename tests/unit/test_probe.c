@@ -520,6 +520,7 @@ int main(void)
         PROBE_TEST(test_http_statuses),
         PROBE_TEST(test_an_endless_answer_is_cut_off),
         PROBE_TEST(test_tries_go_on_and_fall_on_the_grid),
+        PROBE_TEST(test_until_it_has_passed_it_is_tried_more_often),
         PROBE_TEST(test_probes_of_one_interval_share_their_wake_ups),
         PROBE_TEST(test_a_result_may_free_every_probe),
         PROBE_TEST(test_a_result_may_restart_its_probe),
