@@ -83,10 +83,10 @@ class Machine:
         os.kill(self._pid, signal.SIGKILL)
         self._wait_off(60)
 
-    def shut_down(self, verb="poweroff", seconds=150):
-        """In order, as an operator does it. Returns how long it took."""
+    def shut_down(self, verb="poweroff", seconds=150, command=None):
+        """In order, as an operator does it or by another command. Returns how long it took."""
         began = time.monotonic()
-        self.run("systemctl", "--no-block", verb)
+        self.run(*(command or ["systemctl", "--no-block", verb]))
         status = self._wait_off(seconds)
         assert status == (REBOOT_STATUS if verb == "reboot" else 0), self.console()
         return time.monotonic() - began

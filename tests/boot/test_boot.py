@@ -103,6 +103,17 @@ def test_a_reboot_stops_in_reverse_order_and_all_come_back(ready):
     note(f"{ready.release}: down in {took:.1f} s, orderly")
 
 
+def test_a_reboot_that_asks_nobody(ready):
+    """As Ctrl-Alt-Del and hypervisors do it: logind is not asked, all services end at once."""
+    began = time.time()
+    ready.shut_down("reboot", command=["kill", "-s", "RTMIN+5", "1"])
+    ready.boot()
+    ready.wait_ready()
+    text = ready.run("journalctl", "--boot=-1", "--no-pager", "--output=cat", "-u", "tradestackd")
+    assert "the machine goes down, so the stack is stopped first" in text, text[-3000:]
+    ready.wait_title("the stack is up after a reboot", began)
+
+
 def test_boot_to_ready_and_our_share_of_it(ready):
     ready.shut_down()
     ready.boot()
