@@ -155,10 +155,12 @@ static void end(void *ctx, bool going_down)
     struct ts_daemon *d = ctx;
     bool stack_too = (d->model->stop_on_exit || going_down) && !d->released && d->link.up;
     TS_LOG(d->log, TS_MSG_STOPPING, TS_NO_FIELDS, "tradestackd ends; %s",
-           d->going_down ? "the machine goes down"
-           : !stack_too  ? "containers are left running"
-           : going_down  ? "the machine goes down, so the stack is stopped first"
-                         : "the stack is stopped first (stop_on_exit)");
+           d->going_down             ? "the machine goes down"
+           : going_down && stack_too ? "the machine goes down, so the stack is stopped first"
+           : going_down ? "the machine goes down, and the engine already does: what is up comes "
+                          "back with them"
+           : stack_too  ? "the stack is stopped first (stop_on_exit)"
+                        : "containers are left running");
     int64_t wait = ALERTS_MS + (stack_too || d->going_down ? longest_stop(d) : 0);
     if (going_down && !d->going_down) { /* unannounced: the engine may be stopping already */
         ts_engine_watch_forgive(d);
