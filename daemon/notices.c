@@ -89,8 +89,13 @@ static void describe(const struct ts_svc_spec *spec, const struct ts_svc *s,
 }
 
 /* What a person can do about a failure that the daemon will not mend. */
-static const char *cure(enum ts_why why)
+static const char *cure(enum ts_why why, const char *detail)
 {
+    if (strstr(detail, "port is already allocated") != NULL) {
+        return "The engine holds the port for another container, or for one that is no more (a "
+               "power cut during a start can leave that): docker ps; if nothing there has it: "
+               "systemctl restart docker; then: ";
+    }
     switch (why) {
     case TS_WHY_LOGIN_FAILED:
         return "Stopped to protect the account. Check IBKR_USERNAME and IBKR_PASSWORD, then: ";
@@ -129,7 +134,8 @@ static void next_step(struct ts_daemon *d, size_t i, enum ts_notice notice, char
                        "tradestackctl safety");
         break;
     case TS_NOTICE_FAILED:
-        (void)snprintf(out, size, "%stradestackctl reset %s", cure(s->latch), spec->name);
+        (void)snprintf(out, size, "%stradestackctl reset %s", cure(s->latch, s->latch_detail),
+                       spec->name);
         break;
     case TS_NOTICE_DOWN:
         if (s->phase == TS_PHASE_BACKOFF) {

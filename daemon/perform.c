@@ -26,13 +26,28 @@ static enum ts_op_result result_of(const struct ts_error *err)
     }
 }
 
+/* The engine's reason alone: what is kept of it is short, and the cause stands at its end. What was
+ * asked of whom is clear from where it is shown. */
+static const char *reason_of(const struct ts_unit *u, const struct ts_error *err)
+{
+    char prefix[TS_ADDRESS_TEXT + 16];
+    (void)snprintf(prefix, sizeof(prefix), "engine %.60s: ",
+                   ts_engine_address(u->daemon->engine)); /* ts_engine_explain() */
+    if (strncmp(err->msg, prefix, strlen(prefix)) != 0) {
+        return err->msg;
+    }
+    const char *deed = err->msg + strlen(prefix);
+    const char *reason = strstr(deed, ": ");
+    return reason != NULL ? reason + 2 : deed;
+}
+
 static void fail(struct ts_unit *u, const char *what, const struct ts_error *err)
 {
     struct ts_daemon *d = u->daemon;
     TS_LOG(d->log, TS_MSG_ENGINE_CALL_FAILED,
            TS_FIELDS(TS_STR("service", u->service), TS_STR("code", ts_code_name(err->code))),
            "%s: %s failed: %s", u->service, what, err->msg);
-    finish(u, result_of(err), err->msg);
+    finish(u, result_of(err), reason_of(u, err));
     ts_units_inspect(u);
     if (err->code == TS_E_TIMEOUT || err->code == TS_E_UNAVAILABLE) {
         ts_engine_watch_resync(d); /* finds out whether the engine is gone */

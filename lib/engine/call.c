@@ -8,6 +8,8 @@
 #include "base/parse.h"
 #include "engine/engine_internal.h"
 
+#define FULL_ID (TS_ENGINE_ID - 1)
+
 json_t *ts_engine_parse(const char *text, size_t n, struct ts_error *err)
 {
     json_error_t why;
@@ -101,12 +103,30 @@ struct ts_http_call ts_engine_http_call(const struct ts_engine *e, const char *m
                                  .url_is_public = true};
 }
 
+/* Copies text with ids at the length that `docker ps` shows, so that what is cut off at the end is
+ * not the cause. */
+static void copy_short(char *dst, size_t size, const char *text)
+{
+    size_t used = 0;
+    while (*text != '\0' && used + FULL_ID < size) {
+        size_t hex = strspn(text, "0123456789abcdef");
+        size_t step = hex > 0 && hex <= FULL_ID ? hex : 1;
+        size_t keep = hex == FULL_ID ? TS_ENGINE_SHORT_ID : step;
+        memcpy(dst + used, text, keep);
+        used += keep;
+        text += step;
+    }
+    dst[used] = '\0';
+}
+
 void ts_engine_message(const struct ts_http_reply *reply, char out[TS_ENGINE_MESSAGE])
 {
+    char brief[TS_ENGINE_MESSAGE + FULL_ID];
     struct ts_error ignored;
     json_t *v = ts_engine_parse(reply->body, reply->len, &ignored);
     const char *text = v == NULL ? "" : ts_json_str_or(v, "message", "");
-    ts_engine_clean(out, TS_ENGINE_MESSAGE, text);
+    copy_short(brief, sizeof(brief), text);
+    ts_engine_clean(out, TS_ENGINE_MESSAGE, brief);
     json_decref(v);
 }
 
@@ -178,10 +198,12 @@ struct ts_engine_op *ts_engine_op_new(struct ts_engine *e, void *ctx, struct ts_
     }
     op->engine = e;
     op->ctx = ctx;
+    char whole[sizeof(op->what)];
     va_list args;
     va_start(args, what);
-    (void)vsnprintf(op->what, sizeof(op->what), what, args);
+    (void)vsnprintf(whole, sizeof(whole), what, args);
     va_end(args);
+    copy_short(op->what, sizeof(op->what), whole);
     op->next = e->ops;
     op->prev_next = &e->ops;
     if (e->ops != NULL) {

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/networks.h"
 
+#define TS_ENGINE_SHORT_ID 12   /* characters of an id that engines show, use as host name, alias */
 #define TS_ENGINE_PATH_MAX 8192 /* bytes of a request's path and query */
 
 struct ts_engine {
@@ -46,7 +47,7 @@ struct ts_engine_op {
     struct ts_engine_op *next;
     struct ts_engine_op **prev_next;
     ts_engine_answered *answered;
-    char what[96]; /* "start bot": for error texts */
+    char what[160]; /* "start bot": for error texts */
     union {
         ts_engine_negotiated *negotiated;
         ts_engine_described *described;

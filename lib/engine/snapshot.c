@@ -7,8 +7,6 @@
 #include "base/parse.h"
 #include "engine/engine_internal.h"
 
-#define SHORT_ID 12 /* characters of an id that engines use as host name and alias */
-
 /* Of inspect's Config, what a create request knows. MacAddress is there only if it was asked for.
  */
 static const char *const config_keys[] = {
@@ -47,14 +45,14 @@ static bool set_copy(json_t *object, const char *key, const json_t *value)
 }
 
 /* The container's short id into out; "" if there is none. */
-static void short_id(const json_t *inspect, char out[SHORT_ID + 1])
+static void short_id(const json_t *inspect, char out[TS_ENGINE_SHORT_ID + 1])
 {
     const char *id = ts_json_str_or(inspect, "Id", "");
-    if (strlen(id) < SHORT_ID) {
+    if (strlen(id) < TS_ENGINE_SHORT_ID) {
         id = "";
     }
-    memcpy(out, id, strnlen(id, SHORT_ID));
-    out[strnlen(id, SHORT_ID)] = '\0';
+    memcpy(out, id, strnlen(id, TS_ENGINE_SHORT_ID));
+    out[strnlen(id, TS_ENGINE_SHORT_ID)] = '\0';
 }
 
 static json_t *copy_config(const json_t *inspect)
@@ -69,7 +67,7 @@ static json_t *copy_config(const json_t *inspect)
         json_decref(body);
         return NULL;
     }
-    char id[SHORT_ID + 1];
+    char id[TS_ENGINE_SHORT_ID + 1];
     short_id(inspect, id);
     const char *host_name = ts_json_str_or(body, "Hostname", "");
     bool shares_host_name = strcmp(ts_json_str_or(inspect, "HostConfig.UTSMode", ""), "host") == 0;
@@ -220,7 +218,7 @@ static json_t *copy_endpoint(const json_t *inspect, const json_t *network)
     for (size_t i = 0; ok && i < TS_ARRAY_LEN(keys); i++) {
         ok = set_copy(endpoint, keys[i], json_object_get(network, keys[i]));
     }
-    char id[SHORT_ID + 1];
+    char id[TS_ENGINE_SHORT_ID + 1];
     short_id(inspect, id);
     const json_t *old = json_object_get(network, "Aliases");
     for (size_t i = 0; ok && i < json_array_size(old); i++) {

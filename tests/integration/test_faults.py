@@ -49,6 +49,31 @@ def started(stack, container):
     return stack.inspect(container)["State"]["StartedAt"]
 
 
+# --- the engine's own troubles
+
+
+def test_a_port_that_another_holds_is_named_with_its_cure(stack_factory, receiver):
+    patient = {"service gateway": {"budget": 2, "budget_window": "1h", "backoff_first": "100ms"}}
+    stack = stack_factory(config={**discord(receiver), **patient})
+    stack.create()
+    image = stack.inspect(GATEWAY)["Config"]["Image"]
+    stack.engine.docker("run", "--detach", "--name", "thief", "--publish", "127.0.0.1:4002:4004", image)
+    try:
+        stack.daemon.start()
+        stack.daemon.call("Start", timeout_s=10)
+        stack.daemon.wait_state("gateway", "failed")
+        said = service(stack.daemon.status(), "gateway")
+        assert "127.0.0.1:4002 failed: port is already allocated" in json.dumps(said), said
+        receiver.wait_until(lambda: "gateway has failed" in " ".join(receiver.titles()), "it failed")
+        assert "systemctl restart docker; then: tradestackctl reset gateway" in json.dumps(
+            receiver.messages()
+        )
+    finally:
+        stack.engine.docker("rm", "--force", "thief")
+    stack.daemon.ctl("reset", "gateway")
+    stack.daemon.wait_ready()
+
+
 # --- the gateway's own troubles
 
 
