@@ -17,7 +17,9 @@
 #include "engine/networks.h"
 
 #define SETTLE_MS    1500 /* word of a removal, or somebody else's container, may still come */
+#define TRIES        5    /* while the engine answers late or not at all; each waits longer */
 #define SNAPSHOT_MAX ((size_t)512 * 1024)
+#define KEY_MAX      (TS_ENGINE_NAME + 16)
 
 struct ts_restore {
     struct ts_daemon *daemon;
@@ -26,6 +28,7 @@ struct ts_restore {
     struct ts_unit *unit; /* whose turn it is; NULL: nobody's */
     json_t *snapshot;
     const char *network; /* in snapshot: the one that is being looked at */
+    int64_t tries;       /* that came to nothing since the last success */
 };
 
 static void next(struct ts_restore *r);
@@ -53,8 +56,10 @@ static void keep(struct ts_daemon *d, const char *key, const char *id, json_t *r
     (void)json_object_del(slim, "State"); /* health output: long, and of no use */
     char *text = slim == NULL ? NULL : json_dumps(slim, JSON_COMPACT);
     json_decref(slim);
-    if (text != NULL && strlen(text) <= SNAPSHOT_MAX &&
-        !ts_store_snapshot_save(d->store, key, id, ts_loop_wall(d->loop), text, &err)) {
+    if (text == NULL || strlen(text) > SNAPSHOT_MAX) {
+        TS_LOG(d->log, TS_MSG_RESTORE_FAILED, TS_NO_FIELDS,
+               "%s: no snapshot is kept: its description is too long", key);
+    } else if (!ts_store_snapshot_save(d->store, key, id, ts_loop_wall(d->loop), text, &err)) {
         ts_memory_failed(d, err.msg);
     }
     free(text);
@@ -68,19 +73,34 @@ static void network_key(const char *name, char *out, size_t size)
 static void on_network_seen(void *ctx, json_t *raw, const struct ts_error *err)
 {
     struct ts_daemon *d = ctx;
-    char key[TS_STORE_NAME];
+    char key[KEY_MAX];
     if (err == NULL) {
         network_key(ts_json_str_or(raw, "Name", ""), key, sizeof(key));
         keep(d, key, ts_json_str_or(raw, "Id", ""), raw);
     }
 }
 
+static bool was_removed(struct ts_unit *u)
+{
+    char key[KEY_MAX];
+    char removed[8] = "";
+    struct ts_error err;
+    meta_key(u->service, key, sizeof(key));
+    return ts_store_meta_get(u->daemon->store, key, removed, sizeof(removed), &err) &&
+           removed[0] != '\0';
+}
+
+static void mark_removed(struct ts_daemon *d, const char *service, bool removed)
+{
+    char key[KEY_MAX];
+    meta_key(service, key, sizeof(key));
+    ts_memory_mark(d, key, removed ? "1" : "");
+}
+
 void ts_restore_saw(struct ts_unit *u, json_t *raw)
 {
     struct ts_daemon *d = u->daemon;
     struct ts_error err;
-    char key[TS_STORE_NAME + 16];
-    char removed[8];
     const char *name;
     json_t *network;
     if (u->snapshot_kept) {
@@ -94,15 +114,13 @@ void ts_restore_saw(struct ts_unit *u, json_t *raw)
             (void)!ts_network_inspect(d->engine, name, on_network_seen, d, &err);
         }
     }
-    meta_key(u->service, key, sizeof(key));
-    if (ts_store_meta_get(d->store, key, removed, sizeof(removed), &err) && removed[0] != '\0') {
-        ts_memory_mark(d, key, "");
+    if (was_removed(u)) {
+        mark_removed(d, u->service, false);
     }
 }
 
 void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service)
 {
-    char key[TS_STORE_NAME + 16];
     for (size_t i = 0; i < d->unit_count; i++) {
         struct ts_unit *u = d->units[i];
         if (strcmp(u->service, service) == 0) {
@@ -114,8 +132,7 @@ void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service
         }
     }
     if (has_snapshot(d, service)) { /* it may be told before the first list has made the units */
-        meta_key(service, key, sizeof(key));
-        ts_memory_mark(d, key, "1");
+        mark_removed(d, service, true);
     }
 }
 
@@ -132,20 +149,39 @@ static json_t *load(struct ts_daemon *d, const char *key, struct ts_error *err)
     return v;
 }
 
-static void finish(struct ts_restore *r)
+/* Nobody's turn any more. */
+static void drop(struct ts_restore *r)
 {
     json_decref(r->snapshot);
     r->snapshot = NULL;
-    r->network = NULL;
-    r->unit->restore_due = false;
+    r->network = NULL; /* was in it */
     r->unit = NULL;
+}
+
+static void finish(struct ts_restore *r)
+{
+    r->unit->restore_due = false;
+    drop(r);
     next(r);
+}
+
+/* No answer is no refusal: the engine may be on its way down, or have done it all the same. */
+static bool is_passing(const struct ts_error *err)
+{
+    return err->code == TS_E_TIMEOUT || (err->code == TS_E_UNAVAILABLE && err->detail < 500);
 }
 
 static void failed(struct ts_restore *r, const struct ts_error *err)
 {
     struct ts_daemon *d = r->daemon;
     const char *service = r->unit->service;
+    if (is_passing(err) && ++r->tries < TRIES) {
+        drop(r); /* still due */
+        ts_timer_after(r->timer, SETTLE_MS * r->tries);
+        ts_engine_watch_resync(d);
+        return;
+    }
+    r->tries = 0;
     TS_LOG(d->log, TS_MSG_RESTORE_FAILED, TS_FIELDS(TS_STR("service", service)),
            "%s has no container and cannot be made anew: %s", service, err->msg);
     ts_memory_event(d, service, "service.restore-failed", err->msg);
@@ -175,6 +211,7 @@ static void on_created(void *ctx, const char *id, const struct ts_error *err)
            r->unit->service, text);
     ts_memory_event(d, r->unit->service, "service.restored", text);
     ts_notice_restored(d, r->unit->service, text, NULL);
+    r->tries = 0;
     finish(r);
     ts_engine_watch_resync(d);
 }
@@ -214,7 +251,7 @@ static void on_network_made(void *ctx, enum ts_outcome outcome, const struct ts_
 
 static void make_network(struct ts_restore *r)
 {
-    char key[TS_STORE_NAME];
+    char key[KEY_MAX];
     struct ts_error err;
     network_key(r->network, key, sizeof(key));
     json_t *seen = load(r->daemon, key, &err);
@@ -280,7 +317,8 @@ static void begin(struct ts_restore *r, struct ts_unit *u)
 static void next(struct ts_restore *r)
 {
     struct ts_daemon *d = r->daemon;
-    for (size_t i = 0; r->unit == NULL && d->link.up && i < d->unit_count; i++) {
+    bool may = r->unit == NULL && d->link.up && !d->going_down;
+    for (size_t i = 0; may && i < d->unit_count; i++) {
         if (d->units[i]->restore_due && d->units[i]->id[0] == '\0') {
             begin(r, d->units[i]);
             return;
@@ -311,16 +349,6 @@ static struct ts_restore *restorer(struct ts_daemon *d)
     return d->restore;
 }
 
-static bool was_removed(struct ts_unit *u)
-{
-    char key[TS_STORE_NAME + 16];
-    char removed[8] = "";
-    struct ts_error err;
-    meta_key(u->service, key, sizeof(key));
-    return ts_store_meta_get(u->daemon->store, key, removed, sizeof(removed), &err) &&
-           removed[0] != '\0';
-}
-
 void ts_restore_after_gap(struct ts_daemon *d)
 {
     bool any = false;
@@ -342,6 +370,7 @@ void ts_restore_wanted(struct ts_unit *u)
 {
     struct ts_daemon *d = u->daemon;
     if (u->id[0] == '\0' && has_snapshot(d, u->service) && restorer(d) != NULL) {
+        mark_removed(d, u->service, false); /* this word is newer, also if the engine goes now */
         u->restore_due = true;
         ts_timer_after(d->restore->timer, 0);
     }
@@ -355,9 +384,11 @@ void ts_restore_pause(struct ts_daemon *d)
         ts_timer_stop(r->timer);
         ts_engine_cancel(r->op);
         r->op = NULL;
-        json_decref(r->snapshot);
-        r->snapshot = NULL;
-        r->unit = NULL;
+        r->tries = 0;
+        drop(r);
+    }
+    for (size_t i = 0; i < d->unit_count; i++) {
+        d->units[i]->restore_due = false;
     }
 }
 
