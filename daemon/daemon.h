@@ -187,7 +187,9 @@ void ts_engine_watch_resync_in(struct ts_daemon *d, int64_t ms);
 /* A call failed in a way that says the engine is gone. */
 void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err);
 
-/* The engine's service is in another state now. */
+/* The service that runs the engine, for the service manager; "" for none. */
+const char *ts_engine_watch_unit_name(const struct ts_daemon *d);
+/* That service is in another state now. */
 void ts_engine_watch_unit(struct ts_daemon *d);
 /* Takes back the holds of a moment ago: the stops were the engine's own, not a person's. */
 void ts_engine_watch_forgive(struct ts_daemon *d);

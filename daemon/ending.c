@@ -9,27 +9,9 @@
 #include "base/parse.h"
 #include "daemon.h"
 
-#define ALERTS_MS           5000 /* for alerts that wait, at the end */
-#define EXTEND_MS           5000 /* asked for beyond what the stop may take */
-#define LET_GO_MS           1000 /* we give way so long before the service manager loses its patience */
-#define DEFAULT_ENGINE_UNIT "docker.service"
-
-static bool is_docker_socket(const char *address)
-{
-    return strcmp(address, "unix:///run/docker.sock") == 0 ||
-           strcmp(address, "unix:///var/run/docker.sock") == 0;
-}
-
-static const char *engine_unit(const struct ts_daemon *d)
-{
-    if (strcmp(d->model->engine_unit, "none") == 0) {
-        return "";
-    }
-    if (d->model->engine_unit[0] != '\0') {
-        return d->model->engine_unit;
-    }
-    return is_docker_socket(ts_engine_address(d->engine)) ? DEFAULT_ENGINE_UNIT : "";
-}
+#define ALERTS_MS 5000 /* for alerts that wait, at the end */
+#define EXTEND_MS 5000 /* asked for beyond what the stop may take */
+#define LET_GO_MS 1000 /* we give way so long before the service manager loses its patience */
 
 /* What stopping all that runs takes at most, one service after the other. */
 static int64_t longest_stop(struct ts_daemon *d)
@@ -44,19 +26,16 @@ static int64_t longest_stop(struct ts_daemon *d)
 }
 
 /* Everything down. What a person has stopped or is stopping by hand is left alone. */
-static size_t stop_stack(struct ts_daemon *d)
+static void stop_stack(struct ts_daemon *d)
 {
-    size_t count = 0;
     for (size_t i = 0; i < d->unit_count; i++) {
         const struct ts_svc *s = ts_super_state(d->super, i);
         if (s->wanted == TS_WANTED_UP && s->hold_why != TS_WHY_MANUAL_STOP &&
             (s->running || !s->held)) {
             d->units[i]->comes_back = true;
-            count += s->running;
             ts_unit_post(d->units[i], &(struct ts_obs){.kind = TS_OBS_CMD_STOP});
         }
     }
-    return count;
 }
 
 static bool is_stopped(struct ts_daemon *d)
@@ -89,8 +68,11 @@ static void shutdown_begins(struct ts_daemon *d)
     char span[TS_SPAN_TEXT];
     char text[300];
     int64_t need = longest_stop(d);
-    int64_t have = ts_host_shutdown_delay_ms(d->host) - LET_GO_MS;
-    bool can = !d->released && d->link.up;
+    int64_t wait = need + ALERTS_MS;
+    int64_t delay = ts_host_shutdown_delay_ms(d->host);
+    if (delay > 0 && delay - LET_GO_MS < wait) { /* 0: nothing waits for us, until SIGTERM */
+        wait = delay - LET_GO_MS;
+    }
     ts_span_format(need, span);
     (void)snprintf(text, sizeof(text), "this machine goes down; %s",
                    d->released   ? "supervision is released, the containers are left to the engine"
@@ -103,10 +85,10 @@ static void shutdown_begins(struct ts_daemon *d)
            span);
     ts_memory_event(d, "", "machine.shutdown", text);
     ts_notice_shutdown(d, text);
-    if (can) {
-        (void)stop_stack(d);
+    if (!d->released && d->link.up) {
+        stop_stack(d);
     }
-    ts_timer_after(d->stop_timer, need + ALERTS_MS < have ? need + ALERTS_MS : have);
+    ts_timer_after(d->stop_timer, wait);
     ts_daemon_kick(d);
 }
 
@@ -167,7 +149,7 @@ static void end(void *ctx, bool going_down)
     }
     d->going_down = d->going_down || going_down;
     if (stack_too && !d->holds_shutdown) {
-        (void)stop_stack(d);
+        stop_stack(d);
     }
     ts_platform_extend(d->platform, wait + EXTEND_MS);
     ts_timer_after(d->stop_timer, wait);
@@ -207,7 +189,9 @@ bool ts_ending_start(struct ts_daemon *d, struct ts_error *err)
 {
     const struct ts_host_handler handler = {ts_ending_shutdown, on_engine_unit, d};
     d->stop_timer = ts_timer_new(d->loop, on_time_is_up, d, err);
-    d->host =
-        d->stop_timer == NULL ? NULL : ts_host_new(d->loop, d->log, engine_unit(d), &handler, err);
+    if (d->stop_timer == NULL) {
+        return false;
+    }
+    d->host = ts_host_new(d->loop, d->log, ts_engine_watch_unit_name(d), &handler, err);
     return d->host != NULL;
 }

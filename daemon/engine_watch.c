@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "daemon.h"
 
+#define DEFAULT_UNIT   "docker.service"
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS   5000
 #define OWN_EVENT_MS   1500 /* after our own action, its events may still be under way */
@@ -258,6 +259,23 @@ static void on_negotiated(void *ctx, int api_minor, const struct ts_error *err)
     if (d->link.events == NULL) {
         ts_engine_watch_lost(d, &why);
     }
+}
+
+static bool is_docker_socket(const char *address)
+{
+    return strcmp(address, "unix:///run/docker.sock") == 0 ||
+           strcmp(address, "unix:///var/run/docker.sock") == 0;
+}
+
+const char *ts_engine_watch_unit_name(const struct ts_daemon *d)
+{
+    if (strcmp(d->model->engine_unit, "none") == 0) {
+        return "";
+    }
+    if (d->model->engine_unit[0] != '\0') {
+        return d->model->engine_unit;
+    }
+    return is_docker_socket(ts_engine_address(d->engine)) ? DEFAULT_UNIT : "";
 }
 
 /* A connection to the socket of a service that somebody has stopped would start it again. */
