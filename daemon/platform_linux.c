@@ -266,15 +266,27 @@ void ts_platform_host_name(char *out, size_t size)
     out[size - 1] = '\0';
 }
 
+/* Leaves only these characters. */
+static void remove_others(char *text, const char *keep)
+{
+    char *end = text;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (strchr(keep, *at) != NULL) {
+            *end++ = *at;
+        }
+    }
+    *end = '\0';
+}
+
 void ts_platform_boot_id(char *out, size_t size)
 {
-    /* The unit hands it over, because ProcSubset=pid hides the file. */
+    /* The unit hands it over, because ProcSubset=pid hides the file; there it has dashes. */
     const char *given = getenv("TRADESTACK_BOOT_ID"); /* NOLINT(concurrency-mt-unsafe): at start */
     ts_copy_cut(out, size, given != NULL ? given : "");
     FILE *f = out[0] == '\0' ? fopen("/proc/sys/kernel/random/boot_id", "re") : NULL;
     if (f != NULL) {
         if (fgets(out, (int)size, f) != NULL) {
-            out[strcspn(out, "\n")] = '\0';
+            remove_others(out, "0123456789abcdef");
         }
         (void)fclose(f);
     }
