@@ -76,7 +76,8 @@ static const struct ts_key keys[] = {
      .help = "Log one JSON object a line on standard error instead of text."},
     {TS_SECTION_DAEMON, "stop_on_exit", TS_KEY_BOOL, MODEL(stop_on_exit), .def = "no",
      .help = "Stop the stack when the daemon is stopped. Otherwise the containers run on and are "
-             "taken over again at the next start."},
+             "taken over again at the next start. (When the machine goes down the stack is always "
+             "stopped first.)"},
 
     {TS_SECTION_ENGINE, "address", TS_KEY_TEXT, MODEL(engine), .def = "", .restart = true,
      .help = "The Docker Engine: unix:///path, tcp://host:port or (Windows) npipe:////./pipe/name. "
