@@ -5,6 +5,7 @@
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
 #   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
+#   setup.sh mirror            prints the Debian mirror that this machine uses
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -190,5 +191,6 @@ compose)
     *) ts_die "compose knows only --into DIR and --remove" ;;
     esac
     ;;
-*) ts_die "usage: setup.sh packages GROUP… | compose [--into DIR | --remove]" ;;
+mirror) debian_mirror ;;
+*) ts_die "usage: setup.sh packages GROUP… | compose [--into DIR | --remove] | mirror" ;;
 esac

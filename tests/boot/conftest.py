@@ -50,8 +50,8 @@ class Night(Machine):
         for name in ("docker-compose.yml", "health-monitor.conf", "simulator.env"):
             shutil.copy(REPO / "stack" / name, stack)
         shutil.copy(BOOT / "images.tar", self.shared)
-        for deb in (BOOT / release / "deb").glob("*.deb"):
-            shutil.copy(deb, self.shared)
+        for kind in ("deb", "deb-next"):
+            shutil.copytree(BOOT / release / kind, self.shared / kind)
 
     def prepare(self):
         """First boot: the engine gets its images, Discord its address."""
@@ -61,11 +61,10 @@ class Night(Machine):
         self.run("docker", "load", "--input", "/shared/images.tar")
         self.wait(lambda: (self.shared / "discord/discord-url").exists(), 20, "address of Discord")
 
-    def deb(self, version):
-        return next(self.shared.glob(f"tradestack_{version}_*.deb")).name
-
-    def install(self):
-        self.run("apt-get", "install", "-y", f"/shared/{self.deb('0.1.0')}")
+    def install(self, kind="deb"):
+        """The package as it is, or ("deb-next") with a higher version."""
+        name = next((self.shared / kind).iterdir()).name
+        self.run("apt-get", "install", "-y", f"/shared/{kind}/{name}")
 
     def set_secret(self):
         url = (self.shared / "discord/discord-url").read_text(encoding="ascii")
@@ -148,7 +147,7 @@ def pytest_runtest_makereport(item, call):
     """What the machine says goes with each failure."""
     outcome = yield
     report = outcome.get_result()
-    machine = item.funcargs.get("night") or item.funcargs.get("bare")
+    machine = item.funcargs.get("night")
     if report.failed and machine is not None and machine.is_on:
         report.sections.append(("machine", machine.evidence()))
 

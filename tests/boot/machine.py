@@ -153,13 +153,6 @@ class Machine:
         text = self.run("journalctl", "--boot", "--output=json", "--no-pager", *arguments)
         return [json.loads(line) for line in text.splitlines()]
 
-    def messages(self):
-        """What the fake Discord has received, oldest first."""
-        file = self.shared / "discord.jsonl"
-        if not file.exists():
-            return []
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-
     def console(self):
         file = self.home / "console"
         return file.read_text(encoding="utf-8", errors="replace")[-3000:] if file.exists() else ""

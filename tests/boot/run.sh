@@ -8,12 +8,14 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repo" || exit 1
 # shellcheck source-path=SCRIPTDIR source=../../stack/lib.sh
 . "$repo/stack/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=tree.sh
+. "$repo/tests/boot/tree.sh"
 releases=${TRADESTACK_RELEASES:-bookworm trixie}
 results=${TS_RESULTS:-$repo/build/test-results}
 mkdir -p "$results" build/boot
 
-# shellcheck disable=SC2317  # called by ts_step
 # The stack's images, by an engine in a network of its own.
+# shellcheck disable=SC2317  # called by ts_step
 make_images() {
     # shellcheck disable=SC2016  # expanded by the inner shell
     unshare --net --mount -- /bin/bash -ec '
@@ -26,26 +28,14 @@ make_images() {
         docker save --output build/boot/images.tar tradestack-gwsim tradestack-bot tradestack-monitor'
 }
 
-# shellcheck disable=SC2016,SC2317  # expanded by inner shells; called by ts_step
 # What the package depends on: the machine has no way to fetch it.
+# shellcheck disable=SC2317  # called by ts_step
 add_depends() {
-    local tree=$repo/build/boot/$1/machine
-    deb=$(ls "$repo/build/boot/$1/deb/"tradestack_0.1.0_*.deb) &&
-        [ "$tree.depends" -nt "$tree.sum" ] && return 0
-    cp "$deb" "$tree/tmp/tradestack.deb" && cp /etc/resolv.conf "$tree/etc/resolv.conf" &&
-        unshare --mount --pid --fork --kill-child -- /bin/sh -ec '
-            mount -t proc proc "$1/proc"
-            exec chroot "$@"' sh "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-            DEBIAN_FRONTEND=noninteractive /bin/sh -ec '
-                printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d
-                chmod 755 /usr/sbin/policy-rc.d
-                apt-get -q update
-                apt-get -q -y satisfy --no-install-recommends \
-                    "$(dpkg-deb --field /tmp/tradestack.deb Depends)"
-                mkdir -p /opt/engine && cd /opt/engine && apt-get -q download docker.io
-                apt-get clean
-                rm /usr/sbin/policy-rc.d /tmp/tradestack.deb /etc/resolv.conf' &&
-        touch "$tree.depends"
+    local home=$repo/build/boot/$1 depends
+    depends=$(dpkg-deb --field "$home"/deb/*.deb Depends) || return 1
+    [ "$(cat "$home/machine.depends" 2>/dev/null)" != "$depends" ] ||
+        [ "$home/machine.sum" -nt "$home/machine.depends" ] || return 0
+    ts_tree_apt "$home/machine" satisfy "$depends" && printf '%s\n' "$depends" >"$home/machine.depends"
 }
 
 prepare() {
@@ -57,7 +47,7 @@ prepare() {
     ts_step "Make the stack's images" make_images || return 1
     for release in $releases; do
         tests/boot/trees.sh "$release" && tests/boot/package.sh "$release" &&
-            tests/boot/package.sh "$release" 0.1.1 || return 1
+            tests/boot/package.sh "$release" --next || return 1
         ts_step "Add what the package depends on ($release)" add_depends "$release" || return 1
     done
 }

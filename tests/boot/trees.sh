@@ -10,6 +10,8 @@ set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source-path=SCRIPTDIR source=../../stack/lib.sh
 . "$repo/stack/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=tree.sh
+. "$repo/tests/boot/tree.sh"
 
 release=${1:?usage: trees.sh RELEASE}
 home=$repo/build/boot/$release
@@ -28,45 +30,16 @@ builder_packages() {
     sed -n '/^Build-Depends:/,/^[^ ]/p' "$repo/debian/control" | grep -o '^ [a-z0-9.+-]*' | tr -d ' '
 }
 
-mirror() {
-    # shellcheck disable=SC2016  # apt's own variables
-    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 2>/dev/null |
-        awk '$2 == "bookworm" || $2 == "trixie" {print $1; exit}'
-}
-
-# in_tree DIR COMMAND…: with /proc, in a mount namespace that goes with the command.
-in_tree() {
-    local dir=$1
-    shift
-    # shellcheck disable=SC2016  # expanded by the inner shell
-    unshare --mount --pid --fork --kill-child -- /bin/sh -ec '
-        mount -t proc proc "$1/proc"
-        exec chroot "$@"' sh "$dir" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-        HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
-}
-
-# Nothing is started in a tree while packages are installed.
-install_into() {
-    local dir=$1
-    shift
-    cp --remove-destination /etc/resolv.conf "$dir/etc/resolv.conf"
-    printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
-    chmod 755 "$dir/usr/sbin/policy-rc.d"
-    in_tree "$dir" apt-get -q -y -o Acquire::Retries=3 update
-    in_tree "$dir" apt-get -q -y -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 install \
-        --no-install-recommends "$@"
-    in_tree "$dir" apt-get clean
-    rm "$dir/usr/sbin/policy-rc.d"
-}
-
 make_base() {
-    debootstrap --variant=minbase --keyring="$keys" "$release" "$1" "$(mirror)"
+    local mirror
+    mirror=$("$repo/stack/setup.sh" mirror) &&
+        debootstrap --variant=minbase --keyring="$keys" "$release" "$1" "$mirror"
 }
 
 make_tree() {
     local kind=$1 packages=$2
     # shellcheck disable=SC2086  # words
-    cp -a "$home/base" "$home/$kind.new" && install_into "$home/$kind.new" $packages &&
+    cp -a "$home/base" "$home/$kind.new" && ts_tree_apt "$home/$kind.new" install $packages &&
         if [ "$kind" = machine ]; then furnish "$home/$kind.new"; fi
 }
 
@@ -76,7 +49,7 @@ furnish() {
     printf '%s\n' "$release" >"$dir/etc/hostname"
     printf '127.0.0.1 localhost %s\n' "$release" >"$dir/etc/hosts"
     mkdir -p "$dir/var/log/journal"
-    rm -f "$dir/etc/machine-id" "$dir/etc/resolv.conf"
+    rm -f "$dir/etc/machine-id"
     systemd-machine-id-setup --root="$dir"
     # An apt and a network that are waited for in vain would only cost time.
     ln -sf /dev/null "$dir/etc/systemd/system/apt-daily.timer"
@@ -95,9 +68,13 @@ ExecStart=/bin/sh -c 'for d in /sys/fs/cgroup/*; do mountpoint -q "$d" && mount 
 [Install]
 WantedBy=sysinit.target
 UNIT
-    ln -sf ../cgroups-writable.service "$dir/etc/systemd/system/sysinit.target.wants/" 2>/dev/null ||
-        { mkdir -p "$dir/etc/systemd/system/sysinit.target.wants" &&
-            ln -sf ../cgroups-writable.service "$dir/etc/systemd/system/sysinit.target.wants/"; }
+    mkdir -p "$dir/etc/systemd/system/sysinit.target.wants"
+    ln -s ../cgroups-writable.service "$dir/etc/systemd/system/sysinit.target.wants/"
+    # The engine's own package, to be installed once more (an upgrade).
+    mkdir -p "$dir/opt/engine"
+    cp /etc/resolv.conf "$dir/etc/resolv.conf"
+    ts_in_tree "$dir" /bin/sh -c 'cd /opt/engine && apt-get -q download docker.io'
+    rm "$dir/etc/resolv.conf"
     if [ "$release" = bookworm ]; then # it has only Compose v1
         install -D -m 755 "$repo/build/docker-plugins/docker-compose" \
             "$dir/usr/local/lib/docker/cli-plugins/docker-compose"
@@ -107,7 +84,8 @@ UNIT
 # need KIND PACKAGES: makes the tree unless it is there as described.
 need() {
     local kind=$1 packages=$2 sum
-    sum=$(printf '%s\n' "$packages" | cat - "${BASH_SOURCE[0]}" | sha256sum | cut -c1-16)
+    sum=$(printf '%s\n' "$packages" | cat - "${BASH_SOURCE[0]}" "$repo/tests/boot/tree.sh" |
+        sha256sum | cut -c1-16)
     if [ "$(cat "$home/$kind.sum" 2>/dev/null)" = "$sum" ] && [ -d "$home/$kind" ]; then
         return 0
     fi
