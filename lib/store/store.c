@@ -29,6 +29,8 @@ static const char *const migrations[] = {
     "CREATE TABLE incidents(key TEXT PRIMARY KEY, opened INT, told INT, severity INT, body TEXT);"
     "CREATE TABLE messages(channel TEXT, message_id TEXT, key TEXT, first TEXT, edit TEXT,"
     " closing INT, PRIMARY KEY(channel, message_id));",
+    "CREATE TABLE moves(id INTEGER PRIMARY KEY AUTOINCREMENT, began INT, ended INT, plan TEXT,"
+    " state TEXT);",
 };
 #define SCHEMA_VERSION ((int)TS_ARRAY_LEN(migrations))
 

@@ -20,6 +20,7 @@
 #define TS_STORE_RESTARTS_MAX 64
 #define TS_STORE_HISTORY_MAX  20000 /* rows kept */
 #define TS_STORE_OUTBOX_MAX   2000  /* unsent alerts kept per channel, or a few more */
+#define TS_STORE_MOVES_MAX    10    /* kept */
 #define TS_STORE_OPEN_MAX     1024 /* incidents and messages kept; the longest untouched give way */
 #define TS_STORE_MESSAGE_ID   32   /* NUL included */
 
@@ -179,5 +180,24 @@ bool ts_store_edit_done(struct ts_store *s, const char *channel, const struct ts
                         bool forget, struct ts_error *err) TS_MUST_CHECK;
 /* Frees the texts; safe to call twice and on a zeroed struct. */
 void ts_store_edit_clear(struct ts_store_edit *edit);
+
+/* --- moves: the journal of the latest exchange of containers (the daemon's core/move.h) */
+struct ts_store_move {
+    int64_t id;
+    ts_wall began;
+    ts_wall ended; /* 0: under way */
+    char *plan;    /* JSON; malloc'ed */
+    char *state;   /* JSON; malloc'ed */
+};
+bool ts_store_move_add(struct ts_store *s, ts_wall began, const char *plan, const char *state,
+                       int64_t *ret_id, struct ts_error *err) TS_MUST_CHECK;
+/* ended 0: it goes on. */
+bool ts_store_move_save(struct ts_store *s, int64_t id, const char *state, ts_wall ended,
+                        struct ts_error *err) TS_MUST_CHECK;
+/* The latest, over or not. TS_E_NOT_FOUND if there never was one. */
+bool ts_store_move_last(struct ts_store *s, struct ts_store_move *ret,
+                        struct ts_error *err) TS_MUST_CHECK;
+/* Frees the texts; safe to call twice and on a zeroed struct. */
+void ts_store_move_clear(struct ts_store_move *move);
 
 #endif

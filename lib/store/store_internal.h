@@ -64,7 +64,11 @@
       "SELECT message_id, first, edit, closing FROM messages WHERE channel=?1 AND edit<>''"        \
       " ORDER BY rowid LIMIT 1")                                                                   \
     X(Q_EDIT_DONE, "UPDATE messages SET edit='' WHERE channel=?1 AND message_id=?2 AND edit=?3")   \
-    X(Q_MESSAGE_FORGET, "DELETE FROM messages WHERE channel=?1 AND message_id=?2")
+    X(Q_MESSAGE_FORGET, "DELETE FROM messages WHERE channel=?1 AND message_id=?2")                 \
+    X(Q_MOVE_ADD, "INSERT INTO moves(began, ended, plan, state) VALUES(?1, 0, ?2, ?3)")            \
+    X(Q_MOVE_PRUNE, "DELETE FROM moves WHERE id <= ?1")                                            \
+    X(Q_MOVE_STATE, "UPDATE moves SET state=?2, ended=?3 WHERE id=?1")                             \
+    X(Q_MOVE_LAST, "SELECT id, began, ended, plan, state FROM moves ORDER BY id DESC LIMIT 1")
 
 #define TS_STATEMENT_ENUM(symbol, sql) symbol,
 enum ts_statement { TS_STATEMENTS(TS_STATEMENT_ENUM) TS_STATEMENT_COUNT };

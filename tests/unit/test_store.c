@@ -151,7 +151,7 @@ static void test_newer_schema_is_refused_and_left_alone(void **state)
     assert_int_equal(err.code, TS_E_INVALID);
     assert_non_null(strstr(err.msg, "newer"));
     assert_false(replaced);
-    run_sql("PRAGMA user_version=1");
+    run_sql("PRAGMA user_version=2");
     ts_store_close(open_store());
 }
 
@@ -752,6 +752,48 @@ static void write_until_killed(int out)
     _exit(1);
 }
 
+static void test_the_last_move_is_remembered(void **state)
+{
+    struct ts_store *s = open_store();
+    struct ts_store_move move = {0};
+    int64_t id = 0;
+    (void)state;
+    FAILS(ts_store_move_last(s, &move, &err), TS_E_NOT_FOUND);
+    for (int64_t i = 1; i <= 3 * TS_STORE_MOVES_MAX; i++) {
+        OK(ts_store_move_add(s, WALL(i), "{\"plan\":1}", "{\"at\":0}", &id, &err));
+        assert_int_equal(id, i);
+    }
+    OK(ts_store_move_save(s, id, "{\"at\":7}", WALL(0), &err));
+    ts_store_close(s);
+    s = open_store();
+    OK(ts_store_move_last(s, &move, &err));
+    assert_int_equal(move.id, id);
+    assert_int_equal(move.began.ms, id);
+    assert_int_equal(move.ended.ms, 0);
+    assert_string_equal(move.plan, "{\"plan\":1}");
+    assert_string_equal(move.state, "{\"at\":7}");
+    ts_store_move_clear(&move);
+    OK(ts_store_move_save(s, id, "{\"at\":8}", WALL(99), &err));
+    OK(ts_store_move_last(s, &move, &err));
+    assert_int_equal(move.ended.ms, 99);
+    ts_store_move_clear(&move);
+    ts_store_move_clear(&move);
+    ts_store_close(s);
+    run_sql("CREATE TABLE t(n INTEGER CHECK(n=10)); INSERT INTO t SELECT count(*) FROM moves");
+}
+
+static void test_a_file_of_the_first_version_is_brought_up_to_date(void **state)
+{
+    struct ts_store_move move = {0};
+    (void)state;
+    ts_store_close(open_store());
+    run_sql("DROP TABLE moves; PRAGMA user_version=1");
+    struct ts_store *s = open_store();
+    OK(ts_store_meta_set(s, "a", "b", &err));
+    FAILS(ts_store_move_last(s, &move, &err), TS_E_NOT_FOUND);
+    ts_store_close(s);
+}
+
 static void test_kill_9_loses_nothing_that_was_committed(void **state)
 {
     (void)state;
@@ -817,6 +859,8 @@ int main(void)
         STORE_TEST(test_full_disk_is_an_error_and_passes),
         STORE_TEST(test_transaction_on_a_full_disk_leaves_nothing),
         STORE_TEST(test_store_opens_on_a_full_disk),
+        STORE_TEST(test_the_last_move_is_remembered),
+        STORE_TEST(test_a_file_of_the_first_version_is_brought_up_to_date),
         STORE_TEST(test_kill_9_loses_nothing_that_was_committed),
     };
     return RUN_TESTS(tests);
