@@ -1,7 +1,9 @@
 /*
- * `up`: the real Compose makes the containers (and nothing more: --no-start), the daemon runs them.
- * The daemon itself never starts a program.
+ * The real Compose makes the containers (and nothing more: --no-start), the daemon runs them. The
+ * daemon itself never starts a program.
  */
+#include "compose.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,19 +18,19 @@
 #define SHOWN_BYTES 500
 
 /* docker compose --file F [--env-file E] --project-name P up --no-start … */
-static void build_args(const struct ctl *ctl, const char *project, const char **args)
+static void build_args(const struct ctl_compose *compose, const char **args)
 {
     size_t n = 0;
     args[n++] = "docker";
     args[n++] = "compose";
     args[n++] = "--file";
-    args[n++] = ctl->file;
-    if (ctl->env_file != NULL) {
+    args[n++] = compose->file;
+    if (compose->env_file != NULL) {
         args[n++] = "--env-file";
-        args[n++] = ctl->env_file;
+        args[n++] = compose->env_file;
     }
     args[n++] = "--project-name";
-    args[n++] = project;
+    args[n++] = compose->project;
     args[n++] = "up";
     args[n++] = "--no-start";
     args[n++] = "--remove-orphans";
@@ -72,7 +74,8 @@ static void use_engine(const char *address)
     }
 }
 
-static int explain_compose(const struct ctl *ctl, bool ran, int status, const struct ts_error *err)
+static int explain_compose(const struct ctl_compose *compose, bool ran, int status,
+                           const struct ts_error *err)
 {
     if (ran) {
         ctl_error("docker compose could not create the containers (exit status %d):", status);
@@ -84,14 +87,14 @@ static int explain_compose(const struct ctl *ctl, bool ran, int status, const st
                  "elsewhere and run tradestackctl up without --file");
     } else if (err->code == TS_E_TIMEOUT) {
         ctl_hint("give it longer (--timeout), or pull first: docker compose --file %s pull",
-                 ctl->file);
+                 compose->file);
     } else if (err->code == TS_E_CANCELLED) {
         ctl_hint("nothing was started; run the same command again to go on");
     }
     return CTL_FAILED;
 }
 
-static int run_compose(struct ctl *ctl, const char *project, const char *engine)
+int ctl_compose_create(struct ctl *ctl, const struct ctl_compose *compose)
 {
     const char *args[ARGS_MAX];
     struct ctl_progress progress = ctl_progress_init(ctl);
@@ -102,10 +105,10 @@ static int run_compose(struct ctl *ctl, const char *project, const char *engine)
     struct ts_error err;
     int status = -1;
     ts_mono began = ctl_now();
-    build_args(ctl, project, args);
-    use_engine(engine);
+    build_args(compose, args);
+    use_engine(compose->engine);
     ctl_catch_interrupt();
-    ts_copy_cut(step.detail, sizeof(step.detail), ctl->file);
+    ts_copy_cut(step.detail, sizeof(step.detail), compose->file);
     if (ctl->live && !ctl->json) {
         ctl_progress_step(&progress, &step);
     }
@@ -116,12 +119,12 @@ static int run_compose(struct ctl *ctl, const char *project, const char *engine)
                              .took_ms = ts_mono_diff(began, ctl_now()),
                              .done = true,
                              .ok = true};
-    ts_copy_cut(step.detail, sizeof(step.detail), ctl->file);
+    ts_copy_cut(step.detail, sizeof(step.detail), compose->file);
     if (ok && !ctl->json) {
         ctl_progress_step(&progress, &step);
     }
     ctl_progress_end(&progress);
-    int code = ok ? CTL_OK : explain_compose(ctl, ran, status, &err);
+    int code = ok ? CTL_OK : explain_compose(compose, ran, status, &err);
     if (!ok) {
         show_output(&output);
     }
@@ -129,43 +132,19 @@ static int run_compose(struct ctl *ctl, const char *project, const char *engine)
     return code;
 }
 
-static int create_containers(struct ctl *ctl)
+/* Does the daemon run the project that is meant? The status is the caller's. */
+json_t *ctl_compose_status(struct ctl *ctl, int *ret_exit)
 {
-    int code = CTL_OK;
-    TS_CLEANUP(ts_json_drop) json_t *status = ctl_call(ctl, "GetStatus", NULL, &code);
-    if (status == NULL) {
-        return code;
-    }
+    /* A daemon that has just started knows what runs only after its first list. */
+    TS_CLEANUP(ts_json_drop) json_t *scanned = ctl_call(ctl, "Rescan", NULL, ret_exit);
+    json_t *status = scanned == NULL ? NULL : ctl_call(ctl, "GetStatus", NULL, ret_exit);
     const char *project = ts_json_str_or(status, "project", "");
-    if (ctl->project != NULL && strcmp(ctl->project, project) != 0) {
+    if (status != NULL && ctl->project != NULL && strcmp(ctl->project, project) != 0) {
         ctl_error("the daemon supervises project \"%s\", not \"%s\"", project, ctl->project);
         ctl_hint("set [daemon] project in tradestackd.conf and restart it, or leave --project out");
-        return CTL_USAGE;
+        json_decref(status);
+        *ret_exit = CTL_USAGE;
+        return NULL;
     }
-    return run_compose(ctl, project, ts_json_str_or(status, "engine.address", ""));
-}
-
-int ctl_run_up(struct ctl *ctl)
-{
-    int code = CTL_OK;
-    if (ctl->file == NULL && (ctl->env_file != NULL || ctl->project != NULL)) {
-        ctl_error("up: --env-file and --project go with --file");
-        return CTL_USAGE;
-    }
-    if (ctl->file != NULL) {
-        code = create_containers(ctl);
-        if (code != CTL_OK) {
-            return code;
-        }
-    }
-    TS_CLEANUP(ts_json_drop) json_t *scanned = ctl_call(ctl, "Rescan", NULL, &code);
-    if (scanned == NULL) {
-        return code;
-    }
-    if (json_array_size(json_object_get(scanned, "services")) == 0) {
-        ctl_error("the project has no containers");
-        ctl_hint("create them: tradestackctl up --file docker-compose.yml");
-        return CTL_FAILED;
-    }
-    return ctl_operate(ctl, "Start", NULL);
+    return status;
 }

@@ -9,7 +9,9 @@
  *   safety.c    the interlock: what it sees, approvals, the audit trail
  *   watch.c     the live status
  *   child.h     other programs, run and listened to
- *   compose.c   the one command that runs another program: `up` with a Compose file
+ *   compose.h   the real Compose, run to create containers
+ *   stage.h     … beside those that run: a proxy between it and the engine
+ *   move.c      what a changed file needs: staged, exchanged by the daemon, followed
  *   show.c      tables
  *   progress.c  steps that take time: done ones as lines, present ones as spinners
  *   text.c      text made fit for a terminal
@@ -120,7 +122,7 @@ int ctl_run_events(struct ctl *ctl);
 /* --- watch.c */
 int ctl_run_watch(struct ctl *ctl);
 
-/* --- compose.c */
+/* --- move.c */
 int ctl_run_up(struct ctl *ctl);
 
 /* --- safety.c */
@@ -133,6 +135,8 @@ int ctl_run_audit(struct ctl *ctl);
 /* --- show.c */
 void ctl_show_status(const struct ctl *ctl, FILE *f, const json_t *status);
 void ctl_show_event(const struct ctl *ctl, const json_t *event);
+/* What an exchange of containers would do. */
+void ctl_show_plan(const struct ctl *ctl, const json_t *plan);
 /* "3 m 12 s" since an RFC 3339 time. */
 void ctl_since(const char *at, char *out, size_t size);
 enum ctl_tone ctl_state_tone(const char *state);
@@ -161,6 +165,8 @@ struct ctl_progress {
 struct ctl_progress ctl_progress_init(const struct ctl *ctl);
 /* A step began, goes on, or is done. */
 void ctl_progress_step(struct ctl_progress *p, const struct ctl_step *step);
+/* The daemon's word of one; with --json as it is. */
+void ctl_show_step(struct ctl_progress *progress, const struct ctl *ctl, const json_t *step);
 /* Turns the spinners; nothing off a terminal. */
 void ctl_progress_tick(struct ctl_progress *p);
 /* Takes the living ones off the screen. */

@@ -124,9 +124,8 @@ int ctl_follow(struct ctl *ctl, const char *method, json_t *take_parameters, con
 
 /* --- operations */
 
-static void each_step(void *ctx, const struct ctl *ctl, const json_t *reply)
+void ctl_show_step(struct ctl_progress *progress, const struct ctl *ctl, const json_t *step)
 {
-    const json_t *step = json_object_get(reply, "step");
     struct ctl_step s = {.took_ms = ts_json_i64_or(step, "took_ms", 0),
                          .done = ts_json_bool_or(step, "done", false),
                          .ok = ts_json_bool_or(step, "ok", true)};
@@ -137,7 +136,12 @@ static void each_step(void *ctx, const struct ctl *ctl, const json_t *reply)
     ts_copy_cut(s.service, sizeof(s.service), ts_json_str_or(step, "service", ""));
     ts_copy_cut(s.step, sizeof(s.step), ts_json_str_or(step, "step", ""));
     ts_copy_cut(s.detail, sizeof(s.detail), ts_json_str_or(step, "detail", ""));
-    ctl_progress_step(ctx, &s);
+    ctl_progress_step(progress, &s);
+}
+
+static void each_step(void *ctx, const struct ctl *ctl, const json_t *reply)
+{
+    ctl_show_step(ctx, ctl, json_object_get(reply, "step"));
 }
 
 static void tick_steps(void *ctx, const struct ctl *ctl)

@@ -103,6 +103,19 @@ static void bad_parameter(const json_t *p, const char *what)
     }
 }
 
+static void move_failed(const json_t *p, const char *what)
+{
+    const json_t *log = json_object_get(p, "log");
+    bool halted = strcmp(ts_json_str_or(p, "outcome", ""), "halted") == 0;
+    ctl_error("%s: %s", what, halted ? "halted" : "did not succeed, and everything was put back");
+    ctl_hint("%s", ts_json_str_or(p, "reason", ""));
+    if (json_array_size(log) > 0) {
+        ctl_hint("the last lines of its log:");
+        hint_list(log);
+    }
+    ctl_hint("next: %s", ts_json_str_or(p, "cure", ""));
+}
+
 int ctl_print_reply_error(const struct ts_varlink_reply *reply, const char *what)
 {
     static const struct {
@@ -114,6 +127,7 @@ int ctl_print_reply_error(const struct ts_varlink_reply *reply, const char *what
         {TS_VARLINK_INTERFACE ".NotAllowed", CTL_FAILED, not_allowed},
         {TS_VARLINK_INTERFACE ".Refused", CTL_FAILED, refused},
         {TS_VARLINK_INTERFACE ".BadConfig", CTL_FAILED, bad_config},
+        {TS_VARLINK_INTERFACE ".MoveFailed", CTL_FAILED, move_failed},
         {TS_VARLINK_INTERFACE ".TimedOut", CTL_NOT_READY, timed_out},
         {TS_VARLINK_SERVICE ".MethodNotFound", CTL_FAILED, older_daemon},
         {TS_VARLINK_SERVICE ".InterfaceNotFound", CTL_FAILED, older_daemon},

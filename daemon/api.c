@@ -150,6 +150,8 @@ static const struct ts_control_method methods[] = {
     {"Unhold", TS_RIGHT_OPERATE, ts_api_unhold_call},
     {"Reset", TS_RIGHT_OPERATE, ts_api_reset_call},
     {"Release", TS_RIGHT_OPERATE, ts_api_release_call},
+    {"Move", TS_RIGHT_OPERATE, ts_api_move_call},
+    {"MoveDrop", TS_RIGHT_OPERATE, ts_api_move_drop_call},
     {"Reload", TS_RIGHT_OPERATE, ts_api_reload_call},
     {"AlertTest", TS_RIGHT_OPERATE, ts_api_alert_test_call},
     {"Safety", TS_RIGHT_READ, ts_api_safety_call},

@@ -24,6 +24,21 @@ void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameter
 void ts_api_reload_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *parameters);
 
+/* --- api_move.c */
+void ts_api_move_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_move_drop_call(void *ctx, struct ts_call *call, const json_t *parameters);
+/* Is an exchange on that concerns the service ("": any)? Then the call was answered. */
+bool ts_api_move_refuses(struct ts_daemon *d, struct ts_call *call, const char *service);
+/* A step began or is over: tells who follows. */
+void ts_api_move_step(struct ts_move *m, const char *name, const char *text, bool done, bool ok,
+                      const char *detail);
+/* Begins to read the last lines of what failed. */
+void ts_api_move_log(struct ts_move *m);
+/* It is over, or halted: answers who waits. */
+void ts_api_move_ended(struct ts_move *m);
+/* Orders that are being prepared end. */
+void ts_api_move_free(struct ts_daemon *d);
+
 /* --- api_safety.c */
 void ts_api_safety_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_safety_reset_call(void *ctx, struct ts_call *call, const json_t *parameters);

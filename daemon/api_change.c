@@ -392,6 +392,9 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
         (void)wait_for_list(d, call, parameters, ts_api_start_call); /* just started */
         return;
     }
+    if (ts_api_move_refuses(d, call, ts_json_str_or(parameters, "service", ""))) {
+        return;
+    }
     bool *want = select_services(d, call, parameters, ts_plan_close_over_deps);
     if (want == NULL) {
         return;
@@ -424,6 +427,9 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
 void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters)
 {
     struct ts_daemon *d = ctx;
+    if (ts_api_move_refuses(d, call, ts_json_str_or(parameters, "service", ""))) {
+        return;
+    }
     bool *want = select_services(d, call, parameters, ts_plan_close_over_dependents);
     if (want == NULL) {
         return;
@@ -441,7 +447,8 @@ void ts_api_restart_call(void *ctx, struct ts_call *call, const json_t *paramete
 {
     struct ts_daemon *d = ctx;
     size_t i = ts_api_service(d, call, parameters);
-    if (i == SIZE_MAX || !may_start(d, call, i)) {
+    if (i == SIZE_MAX || ts_api_move_refuses(d, call, d->units[i]->service) ||
+        !may_start(d, call, i)) {
         return;
     }
     bool *want = calloc(d->unit_count + 1, sizeof(*want));
@@ -462,7 +469,7 @@ static void simple_command(struct ts_daemon *d, struct ts_call *call, const json
                            enum ts_obs_kind kind, const char *name)
 {
     size_t i = ts_api_service(d, call, parameters);
-    if (i == SIZE_MAX) {
+    if (i == SIZE_MAX || ts_api_move_refuses(d, call, d->units[i]->service)) {
         return;
     }
     ts_api_log_command(d, call, name, d->units[i]->service);
@@ -484,7 +491,7 @@ void ts_api_reset_call(void *ctx, struct ts_call *call, const json_t *parameters
 {
     struct ts_daemon *d = ctx;
     size_t i = ts_api_service(d, call, parameters);
-    if (i == SIZE_MAX) {
+    if (i == SIZE_MAX || ts_api_move_refuses(d, call, d->units[i]->service)) {
         return;
     }
     if (ts_super_state(d->super, i)->block == TS_BLOCK_TRIPPED) {
@@ -509,8 +516,11 @@ void ts_api_set_released(struct ts_daemon *d, bool released)
 void ts_api_release_call(void *ctx, struct ts_call *call, const json_t *parameters)
 {
     struct ts_daemon *d = ctx;
-    json_t *list = json_array();
     (void)parameters;
+    if (ts_api_move_refuses(d, call, "")) {
+        return;
+    }
+    json_t *list = json_array();
     ts_api_log_command(d, call, "release", "");
     ts_api_set_released(d, true);
     for (size_t i = 0; i < d->unit_count; i++) {
@@ -574,4 +584,5 @@ void ts_api_stop(struct ts_daemon *d)
 {
     ts_control_free(d->control); /* each call that still waits goes with its client */
     d->control = NULL;
+    ts_api_move_free(d);
 }

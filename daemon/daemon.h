@@ -4,7 +4,8 @@
  *   main.c            options, signals, the order in which parts are made and freed
  *   wire.c            builds the daemon from a model, runs its turns, reloads it
  *   ending.c          how it ends: alone, or with the stack when the machine goes down
- *   restore.c         containers that are missing, made anew from their snapshots
+ *   restore.c         containers that are missing, made anew from their snapshots (remake.c)
+ *   move.h            containers exchanged for others, with a way back (a map of its own)
  *   engine_watch.c    connection to the engine: up/down, events, resynchronisation
  *   units.c           services of the project <-> containers: adoption, inspect -> observation
  *   perform.c         actions -> engine calls -> observations
@@ -36,6 +37,7 @@
 #include "host.h"
 #include "model/calendar.h"
 #include "model/model.h"
+#include "move.h"
 #include "net/http.h"
 #include "platform.h"
 #include "probe/probe.h"
@@ -174,7 +176,10 @@ struct ts_daemon {
     struct ts_stream *streams; /* control clients that follow something: api_stream.c */
     struct ts_wait *waits;     /* … that wait for an operation's end: api_change.c */
     struct ts_rescan *rescans;
-    struct ts_restore *restore; /* NULL until a container was missing */
+    struct ts_restore *restore;      /* NULL until a container was missing */
+    struct ts_move *move;            /* the one under way, or the last; NULL: none */
+    struct ts_move_call *move_calls; /* orders that are being prepared: api_move.c */
+    struct ts_move_follower *move_followers;
 };
 
 /* --- engine_watch.c */
@@ -255,6 +260,8 @@ void ts_notice_shutdown(struct ts_daemon *d, const char *text);
 /* A missing container was made anew, or (why not NULL) cannot be. */
 void ts_notice_restored(struct ts_daemon *d, const char *service, const char *text,
                         const char *why);
+/* An exchange of containers began, goes back, halts or is over. */
+void ts_notice_move(struct ts_daemon *d, enum ts_move_way way, const char *text);
 void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail);
 /* Looks whether the whole stack has just become ready. */
 void ts_notice_stack(struct ts_daemon *d);
@@ -271,6 +278,9 @@ void ts_ending_shutdown(void *ctx, bool begins);
 void ts_ending_turn(struct ts_daemon *d);
 
 /* --- restore.c */
+/* Keeps an inspect answer under the key, and gives it back (owned; NULL with *err). */
+void ts_restore_keep(struct ts_daemon *d, const char *key, const char *id, json_t *raw);
+json_t *ts_restore_kept(struct ts_daemon *d, const char *key, struct ts_error *err);
 /* A container of the service was seen: kept for the day when it is missing. */
 void ts_restore_saw(struct ts_unit *u, json_t *raw);
 /* Somebody removed a container of the service, and the engine told: it does not come back by

@@ -41,6 +41,7 @@ static void stop_link(struct ts_daemon *d)
     ts_timer_stop(l->resync);
     ts_strays_pause(d);
     ts_restore_pause(d);
+    ts_move_pause(d);
 }
 
 /* Whatever is seen next of a container, by an event's inspect or by the list: it is after a gap. */

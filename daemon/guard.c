@@ -344,6 +344,20 @@ void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret)
     u->guard.judged = true;
 }
 
+enum ts_finding ts_guard_judge_outside(struct ts_daemon *d, const char *service,
+                                       const json_t *inspect, char text[TS_DETAIL_MAX])
+{
+    struct ts_guard_facts facts;
+    struct ts_judgement j;
+    const struct ts_svc_spec *spec = ts_model_find(d->model, service);
+    ts_guard_facts(d, NULL, &facts);
+    facts.guarded = (spec != NULL ? spec : &d->model->defaults)->guarded;
+    ts_guard_box(inspect, "", &facts.own);
+    ts_interlock_judge(&facts, &j);
+    ts_detail_copy(text, j.text);
+    return j.overall;
+}
+
 void ts_guard_cure(struct ts_unit *u, char *out, size_t size)
 {
     struct ts_guard_facts facts;

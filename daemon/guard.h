@@ -71,6 +71,10 @@ void ts_guard_box(const json_t *inspect, const char *gameplan, struct ts_box_fac
 void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret);
 /* The facts for a judgement of a container that is not a unit's, as if it were guarded. */
 void ts_guard_facts(struct ts_daemon *d, struct ts_unit *u, struct ts_guard_facts *ret);
+/* Judges a container of another project that is to be started, by the rules for the service of that
+ * name: PASS, UNKNOWN or FAIL; text: what decided. */
+enum ts_finding ts_guard_judge_outside(struct ts_daemon *d, const char *service,
+                                       const json_t *inspect, char text[TS_DETAIL_MAX]);
 /* Judges the unit and tells the machine what follows. */
 void ts_guard_pronounce(struct ts_unit *u);
 /* Something changed: all are judged again in the next turn. */

@@ -405,6 +405,41 @@ void ts_notice_restored(struct ts_daemon *d, const char *service, const char *te
     post(d, &a);
 }
 
+void ts_notice_move(struct ts_daemon *d, enum ts_move_way way, const char *text)
+{
+    static const struct {
+        enum ts_alert_kind kind;
+        enum ts_severity severity;
+        const char *doing;
+    } by_way[TS_MOVE_WAY_COUNT] = {
+        [TS_MOVE_FORWARD] = {TS_ALERT_INFO, TS_SEVERITY_OK, "Watch it: tradestackctl watch"},
+        [TS_MOVE_BACK] = {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL,
+                          "The former containers come back by themselves."},
+        [TS_MOVE_HALTED] =
+            {TS_ALERT_OPEN, TS_SEVERITY_CRITICAL,
+             "Nothing more is done. To go back: tradestackctl rollback; to keep it as "
+             "it stands: tradestackctl migrate --accept"},
+        [TS_MOVE_DONE] = {TS_ALERT_RESOLVED, TS_SEVERITY_OK, ""},
+        [TS_MOVE_RETURNED] = {TS_ALERT_RESOLVED, TS_SEVERITY_WARNING,
+                              "What to mend: tradestackctl events; then try again."},
+    };
+    struct ts_alert a = {.key = "move", .kind = by_way[way].kind, .severity = by_way[way].severity};
+    ts_copy_cut(a.title, sizeof(a.title), "containers are exchanged");
+    ts_copy_cut(a.what, sizeof(a.what), text);
+    ts_copy_cut(a.doing, sizeof(a.doing), by_way[way].doing);
+    post(d, &a);
+    if (way == TS_MOVE_DONE || way == TS_MOVE_RETURNED) { /* also when nothing was open to close */
+        struct ts_alert end = {.kind = TS_ALERT_INFO, .severity = by_way[way].severity};
+        ts_copy_cut(end.title, sizeof(end.title), "containers have been exchanged");
+        if (way == TS_MOVE_RETURNED) {
+            ts_copy_cut(end.title, sizeof(end.title), "the former containers are back");
+        }
+        ts_copy_cut(end.what, sizeof(end.what), text);
+        ts_copy_cut(end.doing, sizeof(end.doing), by_way[way].doing);
+        post(d, &end);
+    }
+}
+
 void ts_notice_store(struct ts_daemon *d, bool ok, const char *detail)
 {
     struct ts_alert a = {.key = "store",

@@ -3,8 +3,8 @@
  * comes back without them (pruned, its data lost), and when an operator wants the service up.
  * A container that somebody removed while we watched stays away until somebody asks for it.
  *
- * One at a time, networks first. Nothing is started here: what was made is listed, inspected and
- * judged like any other.
+ * One at a time (remake.c). Nothing is started here: what was made is listed, inspected and judged
+ * like any other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/parse.h"
 #include "daemon.h"
-#include "engine/create.h"
 #include "engine/networks.h"
+#include "remake.h"
 
 #define SETTLE_MS    1500 /* word of a removal, or somebody else's container, may still come */
 #define TRIES        5    /* while the engine answers late or not at all; each waits longer */
@@ -24,11 +24,10 @@
 struct ts_restore {
     struct ts_daemon *daemon;
     struct ts_timer *timer;
-    struct ts_engine_op *op;
+    struct ts_remake *remake;
     struct ts_unit *unit; /* whose turn it is; NULL: nobody's */
     json_t *snapshot;
-    const char *network; /* in snapshot: the one that is being looked at */
-    int64_t tries;       /* that came to nothing since the last success */
+    int64_t tries; /* that came to nothing since the last success */
 };
 
 static void next(struct ts_restore *r);
@@ -49,7 +48,7 @@ static bool has_snapshot(struct ts_daemon *d, const char *service)
     return has;
 }
 
-static void keep(struct ts_daemon *d, const char *key, const char *id, json_t *raw)
+void ts_restore_keep(struct ts_daemon *d, const char *key, const char *id, json_t *raw)
 {
     struct ts_error err;
     json_t *slim = json_copy(raw);
@@ -65,18 +64,10 @@ static void keep(struct ts_daemon *d, const char *key, const char *id, json_t *r
     free(text);
 }
 
-static void network_key(const char *name, char *out, size_t size)
-{
-    (void)snprintf(out, size, "network/%s", name);
-}
-
 static void on_network_seen(void *ctx, json_t *raw, const struct ts_error *err)
 {
-    struct ts_daemon *d = ctx;
-    char key[KEY_MAX];
     if (err == NULL) {
-        network_key(ts_json_str_or(raw, "Name", ""), key, sizeof(key));
-        keep(d, key, ts_json_str_or(raw, "Id", ""), raw);
+        ts_remake_keep_network(ctx, raw);
     }
 }
 
@@ -107,7 +98,7 @@ void ts_restore_saw(struct ts_unit *u, json_t *raw)
         return;
     }
     u->snapshot_kept = true;
-    keep(d, u->service, u->id, raw);
+    ts_restore_keep(d, u->service, u->id, raw);
     json_object_foreach(ts_json_at(raw, "NetworkSettings.Networks"), name, network)
     {
         if (!ts_network_is_builtin(name)) { /* if it fails, the next run's look brings it */
@@ -138,7 +129,7 @@ void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service
 
 /* --- making anew */
 
-static json_t *load(struct ts_daemon *d, const char *key, struct ts_error *err)
+json_t *ts_restore_kept(struct ts_daemon *d, const char *key, struct ts_error *err)
 {
     char *text = NULL;
     if (!ts_store_snapshot_load(d->store, key, &text, err)) {
@@ -154,7 +145,6 @@ static void drop(struct ts_restore *r)
 {
     json_decref(r->snapshot);
     r->snapshot = NULL;
-    r->network = NULL; /* was in it */
     r->unit = NULL;
 }
 
@@ -197,7 +187,7 @@ static void on_created(void *ctx, const char *id, const struct ts_error *err)
     struct ts_restore *r = ctx;
     struct ts_daemon *d = r->daemon;
     char text[200];
-    r->op = NULL;
+    r->remake = NULL;
     if (err != NULL) {
         failed(r, err);
         return;
@@ -216,102 +206,17 @@ static void on_created(void *ctx, const char *id, const struct ts_error *err)
     ts_engine_watch_resync(d);
 }
 
-static void create(struct ts_restore *r)
-{
-    static const struct ts_restart_policy none = {.name = "no"};
-    struct ts_create_plan plan = {.body = NULL};
-    struct ts_error err;
-    /* The very image, not what its tag may mean by now. */
-    const struct ts_snapshot_options options = {
-        .policy = &none, .image = ts_json_str_or(r->snapshot, "Image", NULL)};
-    r->op = ts_snapshot_plan(r->snapshot, &options, &plan, &err)
-                ? ts_container_create(r->daemon->engine, &plan, on_created, r, &err)
-                : NULL;
-    ts_create_plan_done(&plan);
-    if (r->op == NULL) {
-        failed(r, &err);
-    }
-}
-
-static void look_at_network(struct ts_restore *r);
-
-static void on_network_made(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
-{
-    struct ts_restore *r = ctx;
-    (void)outcome;
-    r->op = NULL;
-    if (err != NULL && err->code != TS_E_CONFLICT) {
-        failed(r, err);
-        return;
-    }
-    TS_LOG(r->daemon->log, TS_MSG_RESTORED, TS_FIELDS(TS_STR("service", r->unit->service)),
-           "network %s was missing and has been made anew as it was", r->network);
-    look_at_network(r);
-}
-
-static void make_network(struct ts_restore *r)
-{
-    char key[KEY_MAX];
-    struct ts_error err;
-    network_key(r->network, key, sizeof(key));
-    json_t *seen = load(r->daemon, key, &err);
-    json_t *body = seen == NULL ? NULL : ts_network_plan(seen, &err);
-    r->op =
-        body == NULL ? NULL : ts_network_create(r->daemon->engine, body, on_network_made, r, &err);
-    json_decref(seen);
-    json_decref(body);
-    if (r->op == NULL) {
-        (void)ts_error_wrap(&err, "network %.60s is missing", r->network);
-        failed(r, &err);
-    }
-}
-
-static void on_network(void *ctx, json_t *raw, const struct ts_error *err)
-{
-    struct ts_restore *r = ctx;
-    (void)raw;
-    r->op = NULL;
-    if (err == NULL) {
-        look_at_network(r);
-    } else if (err->code == TS_E_NOT_FOUND) {
-        make_network(r);
-    } else {
-        failed(r, err);
-    }
-}
-
-/* The network after r->network (NULL: the first); after the last one the container itself. */
-static void look_at_network(struct ts_restore *r)
-{
-    struct ts_error err;
-    json_t *networks = ts_json_at(r->snapshot, "NetworkSettings.Networks");
-    void *at = r->network == NULL
-                   ? json_object_iter(networks)
-                   : json_object_iter_next(networks, json_object_iter_at(networks, r->network));
-    while (at != NULL && ts_network_is_builtin(json_object_iter_key(at))) {
-        at = json_object_iter_next(networks, at);
-    }
-    if (at == NULL) {
-        create(r);
-        return;
-    }
-    r->network = json_object_iter_key(at);
-    r->op = ts_network_inspect(r->daemon->engine, r->network, on_network, r, &err);
-    if (r->op == NULL) {
-        failed(r, &err);
-    }
-}
-
 static void begin(struct ts_restore *r, struct ts_unit *u)
 {
     struct ts_error err;
     r->unit = u;
-    r->snapshot = load(r->daemon, u->service, &err);
-    if (r->snapshot == NULL) {
+    r->snapshot = ts_restore_kept(r->daemon, u->service, &err);
+    const struct ts_remake_order order = {.snapshot = r->snapshot};
+    r->remake =
+        r->snapshot == NULL ? NULL : ts_remake_start(r->daemon, &order, on_created, r, &err);
+    if (r->remake == NULL) {
         failed(r, &err);
-        return;
     }
-    look_at_network(r);
 }
 
 static void next(struct ts_restore *r)
@@ -356,7 +261,7 @@ void ts_restore_after_gap(struct ts_daemon *d)
         struct ts_unit *u = d->units[i];
         const struct ts_svc *s = ts_super_state(d->super, i);
         if (u->id[0] == '\0' && s->wanted == TS_WANTED_UP && !s->held && !was_removed(u) &&
-            has_snapshot(d, u->service)) {
+            !ts_move_concerns(d, u->service) && has_snapshot(d, u->service)) {
             u->restore_due = true;
             any = true;
         }
@@ -382,8 +287,8 @@ void ts_restore_pause(struct ts_daemon *d)
     struct ts_restore *r = d->restore;
     if (r != NULL) {
         ts_timer_stop(r->timer);
-        ts_engine_cancel(r->op);
-        r->op = NULL;
+        ts_remake_cancel(r->remake);
+        r->remake = NULL;
         r->tries = 0;
         drop(r);
     }

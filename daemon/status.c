@@ -182,6 +182,11 @@ void ts_status_line(struct ts_daemon *d, char *out, size_t size)
                           ts_phase_name(s->phase));
         }
     }
+    if (ts_move_is_on(d) && n > 0 && (size_t)n < size) {
+        char move[TS_MOVE_TEXT];
+        ts_move_line(d, move, sizeof(move));
+        (void)snprintf(out + n, size - (size_t)n, "; %s", move);
+    }
 }
 
 static json_t *channels_of(struct ts_daemon *d)
@@ -211,9 +216,10 @@ json_t *ts_status_all(struct ts_daemon *d)
                                text(d->link.version), "detail", text(d->link.detail));
     json_t *store = json_pack("{s:b, s:s}", "ok", !d->store_told, "detail",
                               d->store_told ? "cannot be written; state is kept in memory" : "");
-    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "state",
+    return json_pack("{s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "state",
                      ts_status_state(d), "summary", text(line), "project", d->model->project,
                      "mode", d->released ? "released" : "supervise", "version", TS_VERSION,
                      "started", time_of(d->started), "engine", engine, "store", store, "alerts",
-                     channels_of(d), "window", d->window_name, "services", services);
+                     channels_of(d), "window", d->window_name, "move", ts_move_json(d), "services",
+                     services);
 }

@@ -118,18 +118,41 @@ bool ts_units_rebuild(struct ts_daemon *d, struct ts_error *err)
     return ok;
 }
 
-/* The container that stands for a service: not a one-off, the lowest number. */
+/* A one-off, what waits to take a place and what was set aside stand for no service. */
+static bool stands(const struct ts_container_ref *ref)
+{
+    return !ref->oneoff && ref->service[0] != '\0' && !ts_move_is_aside(ref->name);
+}
+
+/* The container that stands for a service: the lowest number. */
 static const struct ts_container_ref *best_ref(const struct ts_container_ref *list, size_t count,
                                                const char *service)
 {
     const struct ts_container_ref *best = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (!list[i].oneoff && strcmp(list[i].service, service) == 0 &&
+        if (stands(&list[i]) && strcmp(list[i].service, service) == 0 &&
             (best == NULL || list[i].number < best->number)) {
             best = &list[i];
         }
     }
     return best;
+}
+
+/* While containers are exchanged, it is the exchange that says which one. */
+static const struct ts_container_ref *ref_for(const struct ts_daemon *d,
+                                              const struct ts_container_ref *list, size_t count,
+                                              const char *service)
+{
+    const char *id;
+    if (!ts_move_stands_for(d, service, &id)) {
+        return best_ref(list, count, service);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].id, id) == 0) {
+            return &list[i];
+        }
+    }
+    return NULL;
 }
 
 static bool add_if_new(struct ts_daemon *d, const char *service, bool *ret_added)
@@ -168,8 +191,7 @@ static bool add_listed(struct ts_daemon *d, const struct ts_container_ref *list,
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (!list[i].oneoff && list[i].service[0] != '\0' &&
-            !add_if_new(d, list[i].service, ret_added)) {
+        if (stands(&list[i]) && !add_if_new(d, list[i].service, ret_added)) {
             return false;
         }
     }
@@ -200,7 +222,7 @@ bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *lis
         free_unit(d->units[--d->unit_count]);
     }
     for (size_t i = 0; i < d->unit_count; i++) {
-        const struct ts_container_ref *ref = best_ref(list, count, d->units[i]->service);
+        const struct ts_container_ref *ref = ref_for(d, list, count, d->units[i]->service);
         set_container(d->units[i], ref == NULL ? "" : ref->id);
     }
     return ok;

@@ -78,6 +78,7 @@ static void turn(void *ctx)
         ts_engine_watch_resync(d);
     }
     ts_memory_look(d);
+    ts_move_turn(d);
     ts_api_turn(d); /* tells what the lines above have changed */
     ts_notice_stack(d);
     ts_status_line(d, line, sizeof(line));
@@ -269,6 +270,7 @@ void ts_daemon_free(struct ts_daemon *d)
         return;
     }
     ts_api_stop(d);
+    ts_move_free(d);
     ts_restore_free(d);
     ts_units_free(d);
     if (d->engine != NULL) {
@@ -307,8 +309,8 @@ bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
     const struct ts_platform_handler handler = {ts_ending_asked, on_reload, d};
     char nano[32];
     d->platform = ts_platform_new(d->loop, &handler, err);
-    if (d->platform == NULL || !ts_ending_start(d, err) || !ts_api_start(d, err) ||
-        !ts_engine_watch_start(d, err)) {
+    if (d->platform == NULL || !ts_ending_start(d, err) || !ts_move_resume(d, err) ||
+        !ts_api_start(d, err) || !ts_engine_watch_start(d, err)) {
         return false;
     }
     look_at_calendar(d);

@@ -63,6 +63,14 @@ static const struct {
      "is gone too: load or build it, then\n\n"
      "    tradestackctl up\n\n"
      "or make the container with Compose: docker compose up --no-start\n"},
+    {TS_MSG_MOVE,
+     "A rollout (`tradestackctl up` on a changed file), a migration or a rollback exchanges\n"
+     "containers, one step after the other. Each step is in the journal before it is done:\n"
+     "a daemon that is killed goes on with it. Where it stands: tradestackctl status\n"},
+    {TS_MSG_MOVE_FAILED,
+     "A step did not end as expected; the text says what was expected and what was seen.\n"
+     "Unless --no-rollback was given, the former containers come back by themselves.\n\n"
+     "The steps: tradestackctl events; what failed: tradestackctl logs SERVICE\n"},
     {TS_MSG_SERVICE_STATE,
      "@TRADESTACK_SERVICE@ went from @TRADESTACK_STATE_FROM@ to @TRADESTACK_STATE_TO@;\n"
      "the cause is @TRADESTACK_REASON@.\n\n"

@@ -33,6 +33,9 @@
       "A missing container was made anew from its snapshot")                                       \
     X(16, TS_MSG_RESTORE_FAILED, "service.restore-failed", TS_LOG_ERROR,                           \
       "A missing container cannot be made anew")                                                   \
+    X(17, TS_MSG_MOVE, "move", TS_LOG_NOTICE, "Containers are exchanged for others")               \
+    X(18, TS_MSG_MOVE_FAILED, "move.failed", TS_LOG_ERROR,                                         \
+      "An exchange of containers did not succeed and goes back")                                   \
     X(20, TS_MSG_SERVICE_STATE, "service.state", TS_LOG_NOTICE, "A service changed its state")     \
     X(21, TS_MSG_SERVICE_FAILED, "service.failed", TS_LOG_ERROR,                                   \
       "A service failed and is not restarted any more")                                            \

@@ -755,7 +755,7 @@ def test_up_with_a_file_has_compose_create_on_the_daemons_engine(ctl, fake, dock
     assert line.startswith("unix:///var/run/docker.sock|unset|compose --file c.yml --env-file v.env "
                            "--project-name docker up --no-start")  # fmt: skip
     assert re.search(r"✓ compose +created .*c\.yml\n  ✓ gateway +ready", done.stdout)
-    assert [call[0] for call in daemon.calls] == ["GetStatus", "Rescan", "Start"]
+    assert [call[0] for call in daemon.calls] == ["Rescan", "GetStatus", "Rescan", "Start"]
 
 
 def test_up_shows_the_end_of_what_compose_said_when_it_fails(ctl, fake, docker):
@@ -767,7 +767,7 @@ def test_up_shows_the_end_of_what_compose_said_when_it_fails(ctl, fake, docker):
     assert "exit status 17" in done.stderr
     assert done.stderr.rstrip().endswith("no such ?[31mimage")
     assert "line 4999 of many" in done.stderr and "line 4900 of" not in done.stderr
-    assert [call[0] for call in daemon.calls] == ["GetStatus"]
+    assert [call[0] for call in daemon.calls] == ["Rescan", "GetStatus"]
 
 
 def test_up_without_docker_says_so(ctl, fake, tmp_path):
@@ -790,7 +790,7 @@ def test_up_refuses_another_project(ctl, fake, docker):
     done = ctl("up", "--file", "c.yml", "--project", "other", env=docker.env)
     assert done.returncode == 2
     assert '"docker", not "other"' in done.stderr
-    assert [call[0] for call in daemon.calls] == ["GetStatus"] and not docker.log.exists()
+    assert [call[0] for call in daemon.calls] == ["Rescan", "GetStatus"] and not docker.log.exists()
 
 
 def test_up_without_containers_says_how_to_make_them(ctl, fake):

@@ -68,5 +68,13 @@ class Engine:
             raise AssertionError(f"docker {' '.join(map(str, args))}: {done.stderr.strip()}")
         return done.stdout.rstrip("\n")
 
+    def docker_output(self, *args, timeout=60):
+        """The same, with what it said on both streams."""
+        done = subprocess.run(["docker", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=timeout)  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
     def compose(self, *args, check=True, timeout=180):
         return self.docker("compose", *args, check=check, timeout=timeout)

@@ -1,0 +1,187 @@
+/*
+ * `up`: from nothing, Compose creates and the daemon starts. Beside containers that exist, new ones
+ * are staged, and the daemon exchanges what is different.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/parse.h"
+#include "compose.h"
+#include "ctl.h"
+#include "stage.h"
+
+#define TAG_SIZE 24
+#define STEP_MS  (20 * 60 * 1000) /* one step: a long stop grace, a slow login */
+
+/* Digits of the time: when it was made can be read from the name. */
+static void make_tag(char out[TAG_SIZE])
+{
+    const struct ts_clock *clock = ts_clock_real();
+    char text[TS_WALL_TEXT];
+    size_t n = 0;
+    ts_wall_format(clock->wall(clock->ctx), text);
+    for (const char *at = text; *at != '\0' && n < TAG_SIZE - 1; at++) {
+        if (isdigit((unsigned char)*at)) {
+            out[n++] = *at;
+        }
+    }
+    out[n] = '\0';
+}
+
+/* Are there containers that Compose would replace? */
+static bool has_containers(const json_t *status)
+{
+    size_t i;
+    json_t *s;
+    json_array_foreach(json_object_get(status, "services"), i, s)
+    {
+        if (strcmp(ts_json_str_or(s, "state", ""), "absent") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_staged(struct ctl *ctl, const char *tag)
+{
+    int code;
+    json_decref(ctl_call(ctl, "MoveDrop", json_pack("{s:s}", "tag", tag), &code));
+}
+
+/* New containers beside those that run, under the tag. */
+static int stage(struct ctl *ctl, const struct ctl_compose *compose, const char *tag)
+{
+    struct ts_error err;
+    char suffix[TAG_SIZE + 8];
+    (void)snprintf(suffix, sizeof(suffix), ".next-%s", tag);
+    struct ctl_stage *proxy = ctl_stage_open(compose->engine, compose->project, suffix, &err);
+    if (proxy == NULL) {
+        ctl_error("up: %s", err.msg);
+        ctl_hint("a changed file cannot be rolled out here; stop the stack first (tradestackctl "
+                 "down), remove its containers, and run up again");
+        return CTL_FAILED;
+    }
+    struct ctl_compose staged = *compose;
+    staged.engine = ctl_stage_address(proxy);
+    int code = ctl_compose_create(ctl, &staged);
+    ctl_stage_close(proxy);
+    if (code != CTL_OK) {
+        drop_staged(ctl, tag);
+    }
+    return code;
+}
+
+/* --- following the daemon */
+
+struct following {
+    struct ctl_progress progress;
+    bool exchanged; /* there was something to be exchanged */
+};
+
+static void each_reply(void *ctx, const struct ctl *ctl, const json_t *reply)
+{
+    struct following *f = ctx;
+    const json_t *plan = json_object_get(reply, "plan");
+    const json_t *step = json_object_get(reply, "step");
+    f->exchanged = f->exchanged || json_is_object(plan);
+    if (json_is_object(step)) {
+        ctl_show_step(&f->progress, ctl, step);
+    } else if (ctl->json) {
+        ctl_print_json_line(reply);
+    } else if (json_is_object(plan)) {
+        ctl_show_plan(ctl, plan);
+    }
+}
+
+static void tick(void *ctx, const struct ctl *ctl)
+{
+    struct following *f = ctx;
+    (void)ctl;
+    ctl_progress_tick(&f->progress);
+}
+
+static void end(void *ctx, const struct ctl *ctl)
+{
+    struct following *f = ctx;
+    (void)ctl;
+    ctl_progress_end(&f->progress);
+}
+
+static int follow_move(struct ctl *ctl, const char *method, json_t *take_parameters,
+                       const char *what, bool *ret_exchanged)
+{
+    struct following f = {.progress = ctl_progress_init(ctl)};
+    const struct ctl_follower follower = {each_reply, tick, end, &f};
+    int code = ctl_follow(ctl, method, take_parameters, what,
+                          ctl->timeout_ms > 0 ? ctl->timeout_ms : STEP_MS, &follower);
+    if (ctl_interrupted()) {
+        ctl_error("not waiting any longer for: %s", what);
+        ctl_hint("the daemon goes on with it: tradestackctl watch; to go back: tradestackctl "
+                 "rollback");
+        code = CTL_FAILED;
+    }
+    *ret_exchanged = f.exchanged;
+    return code;
+}
+
+static int roll_out(struct ctl *ctl, const struct ctl_compose *compose)
+{
+    char tag[TAG_SIZE];
+    bool exchanged = false;
+    make_tag(tag);
+    int code = stage(ctl, compose, tag);
+    if (code != CTL_OK) {
+        return code;
+    }
+    json_t *parameters =
+        json_pack("{s:s, s:s, s:b}", "kind", "rollout", "tag", tag, "wait", (int)!ctl->no_wait);
+    code = follow_move(ctl, "Move", parameters, "up", &exchanged);
+    if (code == CTL_OK && !exchanged && !ctl->json && !ctl->no_wait) {
+        ctl_put(ctl, stdout, TONE_DIM, "nothing has changed: no container is exchanged");
+        (void)putchar('\n');
+    }
+    return code;
+}
+
+static int create(struct ctl *ctl)
+{
+    int code = CTL_OK;
+    TS_CLEANUP(ts_json_drop) json_t *status = ctl_compose_status(ctl, &code);
+    if (status == NULL) {
+        return code;
+    }
+    const struct ctl_compose compose = {
+        .file = ctl->file,
+        .env_file = ctl->env_file,
+        .project = ts_json_str_or(status, "project", ""),
+        .engine = ts_json_str_or(status, "engine.address", ""),
+    };
+    return has_containers(status) ? roll_out(ctl, &compose) : ctl_compose_create(ctl, &compose);
+}
+
+int ctl_run_up(struct ctl *ctl)
+{
+    int code = CTL_OK;
+    if (ctl->file == NULL && (ctl->env_file != NULL || ctl->project != NULL)) {
+        ctl_error("up: --env-file and --project go with --file");
+        return CTL_USAGE;
+    }
+    if (ctl->file != NULL) {
+        code = create(ctl);
+        if (code != CTL_OK) {
+            return code;
+        }
+    }
+    TS_CLEANUP(ts_json_drop) json_t *scanned = ctl_call(ctl, "Rescan", NULL, &code);
+    if (scanned == NULL) {
+        return code;
+    }
+    if (json_array_size(json_object_get(scanned, "services")) == 0) {
+        ctl_error("the project has no containers");
+        ctl_hint("create them: tradestackctl up --file docker-compose.yml");
+        return CTL_FAILED;
+    }
+    return ctl_operate(ctl, "Start", NULL);
+}

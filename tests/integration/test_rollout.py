@@ -1,0 +1,97 @@
+"""`tradestackctl up` on a changed file: new containers beside the running ones, exchanged one after
+the other, each only when the one before is ready; back by itself when one does not become ready."""
+
+import re
+
+import pytest
+
+from harness.stack import service
+
+OLD_OR_NEXT = re.compile(r"\.(old|next)-")
+CONFIG = {"service gateway": {"ready_timeout": "20s"}, "service trading-bot": {"ready_timeout": "8s"}}
+
+
+@pytest.fixture
+def stack(stack_factory):
+    stack = stack_factory(config=CONFIG)
+    stack.daemon.start()
+    up(stack)
+    return stack
+
+
+def up(stack, *arguments, check=True, **changes):
+    """Changes the settings and runs `up`."""
+    with stack.env_file.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{key}={value}\n" for key, value in changes.items()))
+    return stack.daemon.ctl("up", "--file", stack.compose_file, "--env-file", stack.env_file,
+                            *arguments, check=check, timeout=150)  # fmt: skip
+
+
+def containers(stack):
+    """name -> id of everything there is."""
+    lines = stack.engine.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}")
+    return dict(line.split() for line in lines.splitlines())
+
+
+def environment(stack, container):
+    return dict(pair.split("=", 1) for pair in stack.inspect(container)["Config"]["Env"])
+
+
+def nothing_left(stack):
+    assert sorted(containers(stack)) == sorted(stack.CONTAINERS)
+    assert stack.daemon.status()["move"] is None
+
+
+def settled(stack):
+    """As Compose left it and the daemon runs it: a further `up` finds nothing to do."""
+    nothing_left(stack)
+    before = containers(stack)
+    done = up(stack)
+    assert "nothing has changed" in done.stdout
+    assert containers(stack) == before
+    stack.daemon.wait_ready()
+    assert "Recreate" not in stack.engine.docker_output("compose", "--file", stack.compose_file,
+                                                         "--env-file", stack.env_file, "up",
+                                                         "--no-start", "--dry-run")  # fmt: skip
+
+
+def test_only_what_has_changed_is_exchanged(stack):
+    before = containers(stack)
+    policy = stack.inspect("trading-bot")["HostConfig"]["RestartPolicy"]
+    done = up(stack, SYMBOLS="QQQ")
+    assert "is exchanged" in done.stdout
+    after = containers(stack)
+    assert environment(stack, "trading-bot")["SYMBOLS"] == "QQQ"
+    assert after["trading-bot"] != before["trading-bot"]
+    assert after["ibkr-gateway"] == before["ibkr-gateway"]
+    assert after["health-monitor"] == before["health-monitor"]
+    assert stack.inspect("trading-bot")["HostConfig"]["RestartPolicy"] == policy
+    settled(stack)
+
+
+def test_dependents_stop_for_their_gateway_and_start_again(stack):
+    before = containers(stack)
+    done = up(stack, GATEWAY_TIME_ZONE="Europe/Berlin")
+    after = containers(stack)
+    assert environment(stack, "ibkr-gateway")["TZ"] == "Europe/Berlin"
+    assert after["ibkr-gateway"] != before["ibkr-gateway"]
+    assert after["trading-bot"] == before["trading-bot"]
+    steps = re.findall(r"\u2713 (\S+) +(stops|starts and becomes ready)", done.stdout)
+    assert steps == [
+        ("health-monitor", "stops"), ("trading-bot", "stops"), ("gateway", "stops"),
+        *((name, "starts and becomes ready") for name in ("gateway", "health-monitor", "trading-bot")),
+    ]  # fmt: skip
+    settled(stack)
+
+
+def test_what_does_not_become_ready_goes_back_by_itself(stack):
+    before = containers(stack)
+    done = up(stack, BOT_IMAGE="tradestack-gwsim:latest", check=False)
+    assert done.returncode == 1
+    assert "put back" in done.stderr and "expected: trading-bot starts and becomes ready" in done.stderr
+    assert "last lines of its log" in done.stderr
+    assert containers(stack) == before
+    nothing_left(stack)
+    stack.daemon.wait_ready()
+    events = stack.daemon.ctl("events", "--tail", "100").stdout
+    assert "goes back" in events and "gone back" in events
