@@ -80,6 +80,7 @@ def test_a_stop_by_hand_is_told_once_and_ended_by_start(told, receiver):
     told.daemon.wait_state(BOT, "held")
     assert service(told.daemon.status(), BOT)["reason"] == "manual-stop"
     receiver.wait_until(lambda: [t for t in receiver.titles() if "by hand" in t], "it is told")
+    told.daemon.wait_delivered()
     starts = Starts(told)
     # Over the daemon's death too: remembered, neither fought nor told again.
     told.daemon.kill()

@@ -104,6 +104,7 @@ def test_refused_logins_stop_the_gateway_for_good_until_reset(told, receiver):
     refused = told.daemon.ctl("start", "gateway", check=False)
     assert refused.returncode == 1 and "tradestackctl reset gateway" in refused.stderr
     # It stays so over a restart of the daemon, and nothing is told twice.
+    told.daemon.wait_delivered()
     told.daemon.kill()
     told.daemon.start()
     told.daemon.wait_state("gateway", "failed")

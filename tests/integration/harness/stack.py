@@ -206,6 +206,13 @@ class Daemon:
 
         return self.wait_for(reached, deadline_s, f"state {state} of {service}")
 
+    def wait_delivered(self, deadline_s=20):
+        """No alert is under way: what was sent is also noted as sent (a kill before that sends it
+        again, by design)."""
+        return self.wait_for(
+            lambda status: all(c["pending"] == 0 for c in status["alerts"]), deadline_s, "sent alerts"
+        )
+
     def wait_event(self, predicate, deadline_s=30, since=None, what="the expected event"):
         """The first event, past ones since `since` included, for which predicate(event) is true."""
         seen = []
