@@ -126,17 +126,25 @@ def test_health_follows_the_connection(containers):
     assert c.health()[0] == 200
 
 
-@pytest.mark.parametrize("mode", ["hang", "reset", "garbage", "accept-close"])
-def test_bot_survives_a_broken_gateway(containers, mode):
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        ("hang", "accepted, then said nothing"),
+        ("reset", ""),
+        ("garbage", "answered what its protocol does not allow"),
+        ("accept-close", ""),
+    ],
+)
+def test_bot_survives_a_broken_gateway(containers, mode, why):
     c = containers()
     c.up("gateway", "trading-bot")
     c.wait_line("operational in safe mode")
+    if mode == "garbage":  # held sessions do not see it: they end first, and none begins before it
+        c.stack.gateway_send("mode refuse")
+        c.wait_line("Gateway connection lost")
     c.stack.gateway_send(f"mode {mode}")
-    if mode == "garbage":
-        c.engine.docker("restart", "--time", "1", GATEWAY)
-        c.stack.gateway_send(f"mode {mode}")
     c.wait_line("Gateway connection lost", deadline_s=40)
-    c.wait_line("Gateway not ready")
+    c.wait_line(f"Gateway not ready: {why}")
     c.stack.gateway_send("mode ok")
     c.wait_line("operational in safe mode", deadline_s=60, count=2)
 
