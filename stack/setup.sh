@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, from Debian's archive only. Does nothing, quickly, when all is there.
 #
-#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot
+#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot, kernel
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
 #   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
@@ -52,7 +52,10 @@ group_packages() {
         printf '%s\n' debootstrap=debootstrap systemd-nspawn=systemd-container mkfs.ext4=e2fsprogs \
             unshare=util-linux man=man-db
         ;;
-    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot)" ;;
+    kernel)
+        printf '%s\n' qemu-system-x86_64=qemu-system-x86 ssh=openssh-client
+        ;;
+    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot, kernel)" ;;
     esac
 }
 
@@ -63,6 +66,7 @@ group_reason() {
     demo) printf 'for the demonstration' ;;
     test) printf 'for the tests' ;;
     boot) printf 'for the boot tests' ;;
+    kernel) printf 'for boot tests with a kernel of their own' ;;
     esac
 }
 

@@ -11,10 +11,13 @@ import tempfile
 
 import pytest
 
-from machine import Machine
+from kernel import Kernel
+from machine import Namespaces
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BOOT = REPO / "build/boot"
+KIND = {"namespaces": Namespaces, "kernel": Kernel}[os.environ.get("TRADESTACK_MACHINE", "namespaces")]
+TREE = "kernel" if KIND is Kernel else "machine"
 RELEASES = os.environ.get("TRADESTACK_RELEASES", "bookworm trixie").split()
 URL_FILE = "/etc/tradestack/credentials/discord-webhook"
 
@@ -37,18 +40,19 @@ CHANGES = {
 }
 
 
-class Night(Machine):
+class Night(KIND):
     """A machine with Docker, the stand-in for Discord, the images and the compose file."""
 
     def __init__(self, release, home):
         self.release = release
-        super().__init__(BOOT / release / "machine", home)
-        shutil.copy(REPO / "tests/tools/webhook_receiver.py", self.root / "opt")
-        (self.root / "etc/systemd/system/discord.service").write_text(DISCORD, encoding="ascii")
-        stack = self.root / "opt/stack"
-        (stack / "secrets/monitor").mkdir(parents=True)
-        for name in ("docker-compose.yml", "health-monitor.conf", "simulator.env"):
-            shutil.copy(REPO / "stack" / name, stack)
+        super().__init__(BOOT / release / TREE, home)
+        with self.disk() as root:
+            shutil.copy(REPO / "tests/tools/webhook_receiver.py", root / "opt")
+            (root / "etc/systemd/system/discord.service").write_text(DISCORD, encoding="ascii")
+            stack = root / "opt/stack"
+            (stack / "secrets/monitor").mkdir(parents=True)
+            for name in ("docker-compose.yml", "health-monitor.conf", "simulator.env"):
+                shutil.copy(REPO / "stack" / name, stack)
         shutil.copy(BOOT / "images.tar", self.shared)
         for kind in ("deb", "deb-next"):
             shutil.copytree(BOOT / release / kind, self.shared / kind)
@@ -71,12 +75,12 @@ class Night(Machine):
         self.run("sh", "-c", f"umask 077; cat >{URL_FILE}", text=url)
 
     def configure(self):
-        path = self.root / "etc/tradestack/tradestackd.conf"
-        text = path.read_text(encoding="utf-8")
+        path = "/etc/tradestack/tradestackd.conf"
+        text = self.read(path) + "\n"
         for old, new in CHANGES.items():
             assert old in text, old
             text = text.replace(old, new, 1)
-        path.write_text(text, encoding="utf-8")
+        self.write(path, text)
         self.set_secret()
         self.run("systemctl", "restart", "tradestackd")
 

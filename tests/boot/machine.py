@@ -1,5 +1,6 @@
-"""A machine that really boots, reboots and loses power: systemd as process 1 with its own Docker,
-in namespaces of its own (systemd-nspawn). Its file system is a folder; the state directory of
+"""A machine that really boots, reboots and loses power: systemd as process 1 with its own Docker.
+`Machine` is what all have in common; here also the one in namespaces of its own (systemd-nspawn),
+whose file system is a folder; kernel.py has one with a kernel of its own. The state directory of
 tradestack is a small file system of its own, so that it can be full."""
 
 import contextlib
@@ -16,79 +17,39 @@ BOOT_S = 60
 STATE_MB = 24
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENV = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-REBOOT_STATUS = 133  # of nspawn, when the inside asked for a reboot (--keep-unit)
 
 
 class Machine:
+    PATIENCE = 1  # how many times longer than usual everything may take
+
     def __init__(self, base, home):
         self.home = pathlib.Path(home)
-        self.root = self.home / "root"
-        self.state = self.home / "state"  # /var/lib/tradestack
         self.shared = self.home / "shared"  # /shared: outlives every power cut
         self.booted_at = None
         self._process = None
-        self._pid = None
         self.shared.mkdir(parents=True)
-        subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
-        self._make_state()
+        self._make_disks(base)
 
-    def _make_state(self):
+    def _make_state_image(self):
         image = self.home / "state.img"
-        self.state.mkdir()
         with image.open("wb") as f:
             f.truncate(STATE_MB << 20)
         subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
-        subprocess.run(["mount", "-o", "loop", image, self.state], check=True)
-        shutil.rmtree(self.state / "lost+found")
-        (self.root / "var/lib/tradestack").mkdir(parents=True, exist_ok=True)
+        return image
 
     # --- power
 
-    def boot(self):
-        """Switches it on and waits for process 1; what runs inside by then is another matter."""
-        assert self._process is None
-        self.booted_at = time.monotonic()
-        with (self.home / "console").open("ab") as console:
-            self._process = subprocess.Popen(
-                ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no",
-                 "--keep-unit", "--capability=all", "--private-network", "--link-journal=no",
-                 "--system-call-filter=add_key keyctl bpf", "--console=pipe",
-                 f"--bind={self.shared}:/shared", f"--bind={self.state}:/var/lib/tradestack"],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"},
-            )  # fmt: skip
-        deadline = time.monotonic() + BOOT_S
-        while self._pid is None:
-            assert time.monotonic() < deadline and self._process.poll() is None, self.console()
-            self._pid = self._find_init()
-            time.sleep(0.02)
-
-    def _find_init(self):
-        """Process 1 of the inside: the child of nspawn that runs systemd in another namespace."""
-        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        with contextlib.suppress(OSError):
-            for pid in children.read_text(encoding="ascii").split():
-                name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-                if name == "systemd":
-                    return int(pid)
-        return None
-
     def _wait_off(self, seconds):
-        status = self._process.wait(seconds)
-        self._process = self._pid = None
+        status = self._process.wait(seconds * self.PATIENCE)
+        self._process = None
         return status
-
-    def power_loss(self):
-        """Everything inside ends at once and unasked: process 1 takes its namespace with it."""
-        os.kill(self._pid, signal.SIGKILL)
-        self._wait_off(60)
 
     def shut_down(self, verb="poweroff", seconds=150, command=None):
         """In order, as an operator does it or by another command. Returns how long it took."""
         began = time.monotonic()
         self.run(*(command or ["systemctl", "--no-block", verb]))
         status = self._wait_off(seconds)
-        assert status == (REBOOT_STATUS if verb == "reboot" else 0), self.console()
+        assert status == self.END_STATUS[verb], self.console()
         return time.monotonic() - began
 
     def reboot(self):
@@ -104,10 +65,8 @@ class Machine:
 
     def run(self, *command, check=True, timeout=120, text=None):
         """Runs a command inside. Returns what it printed; with check=False the finished process."""
-        done = subprocess.run(
-            ["nsenter", "--target", str(self._pid), "--all", "--", *map(str, command)],
-            input=text, capture_output=True, text=True, timeout=timeout, env=ENV,
-        )  # fmt: skip
+        done = self._execute([str(word) for word in command], input=text, capture_output=True,
+                             text=True, timeout=timeout * self.PATIENCE)  # fmt: skip
         if not check:
             return done
         if done.returncode != 0:
@@ -115,9 +74,16 @@ class Machine:
             raise AssertionError(f"{line}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout.rstrip("\n")
 
+    def read(self, path):
+        return self.run("cat", path)
+
+    def write(self, path, text):
+        """Into an existing folder, or one that is made."""
+        self.run("sh", "-c", 'mkdir -p "${1%/*}" && cat >"$1"', "sh", path, text=text)
+
     def wait(self, predicate, seconds, what):
         """Until predicate() is true. Commands that fail meanwhile only mean: not yet."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * self.PATIENCE
         why = None
         while time.monotonic() < deadline:
             try:
@@ -172,7 +138,77 @@ class Machine:
                 parts.append(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}")
         return "\n".join(parts)
 
-    # --- the end
+
+class Namespaces(Machine):
+    """In namespaces of this machine's kernel."""
+
+    END_STATUS = {"poweroff": 0, "reboot": 133}  # of nspawn with --keep-unit
+
+    def _make_disks(self, base):
+        self._root = self.home / "root"
+        self._state = self.home / "state"
+        self._pid = None
+        subprocess.run(["cp", "-a", "--reflink=auto", base, self._root], check=True)
+        self._state.mkdir()
+        subprocess.run(["mount", "-o", "loop", self._make_state_image(), self._state], check=True)
+        shutil.rmtree(self._state / "lost+found")
+        (self._root / "var/lib/tradestack").mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def disk(self):
+        """The file system while the machine is off."""
+        assert not self.is_on
+        yield self._root
+
+    @contextlib.contextmanager
+    def state_disk(self):
+        """The state directory's, likewise."""
+        assert not self.is_on
+        yield self._state
+
+    def boot(self):
+        """Switches it on and waits for process 1; what runs inside by then is another matter."""
+        assert self._process is None
+        self.booted_at = time.monotonic()
+        with (self.home / "console").open("ab") as console:
+            self._process = subprocess.Popen(
+                ["systemd-nspawn", "--quiet", "--directory", self._root, "--boot", "--register=no",
+                 "--keep-unit", "--capability=all", "--private-network", "--link-journal=no",
+                 "--system-call-filter=add_key keyctl bpf", "--console=pipe",
+                 f"--bind={self.shared}:/shared", f"--bind={self._state}:/var/lib/tradestack"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                env={**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"},
+            )  # fmt: skip
+        deadline = time.monotonic() + BOOT_S
+        while self._pid is None:
+            assert time.monotonic() < deadline and self._process.poll() is None, self.console()
+            self._pid = self._find_init()
+            time.sleep(0.02)
+
+    def _find_init(self):
+        """Process 1 of the inside: the child of nspawn that runs systemd in another namespace."""
+        children = pathlib.Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with contextlib.suppress(OSError):
+            for pid in children.read_text(encoding="ascii").split():
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+                if name == "systemd":
+                    return int(pid)
+        return None
+
+    def _wait_off(self, seconds):
+        status = super()._wait_off(seconds)
+        self._pid = None
+        return status
+
+    def power_loss(self):
+        """Everything inside ends at once and unasked: process 1 takes its namespace with it."""
+        os.kill(self._pid, signal.SIGKILL)
+        self._wait_off(60)
+
+    def _execute(self, command, **kwargs):
+        return subprocess.run(
+            ["nsenter", "--target", str(self._pid), "--all", "--", *command], env=ENV, **kwargs
+        )
 
     def destroy(self):
         if self.is_on:

@@ -2,7 +2,10 @@
 # Boots Debian 12 and 13 with real systemd and Docker, installs the package there, and takes the
 # power away: see test_boot.py. Installs what it needs; part of tests/run.sh.
 #
-#   tests/boot/run.sh [PYTEST ARGUMENT…]     TRADESTACK_RELEASES=trixie: only that one
+#   tests/boot/run.sh [--kernel] [PYTEST ARGUMENT…]   TRADESTACK_RELEASES=trixie: only that one
+#
+# --kernel: the same checks on a kernel of its own in qemu; not part of tests/run.sh, because it
+# takes hours where there is no KVM.
 set -uo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$repo" || exit 1
@@ -10,6 +13,13 @@ cd "$repo" || exit 1
 . "$repo/stack/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=tree.sh
 . "$repo/tests/boot/tree.sh"
+export TRADESTACK_MACHINE=namespaces
+tree=machine
+if [ "${1:-}" = --kernel ]; then
+    shift
+    TRADESTACK_MACHINE=kernel
+    tree=kernel
+fi
 releases=${TRADESTACK_RELEASES:-bookworm trixie}
 results=${TS_RESULTS:-$repo/build/test-results}
 mkdir -p "$results" build/boot
@@ -33,26 +43,28 @@ make_images() {
 add_depends() {
     local home=$repo/build/boot/$1 depends
     depends=$(dpkg-deb --field "$home"/deb/*.deb Depends) || return 1
-    [ "$(cat "$home/machine.depends" 2>/dev/null)" != "$depends" ] ||
-        [ "$home/machine.sum" -nt "$home/machine.depends" ] || return 0
-    ts_tree_apt "$home/machine" satisfy "$depends" && printf '%s\n' "$depends" >"$home/machine.depends"
+    [ "$(cat "$home/$tree.depends" 2>/dev/null)" != "$depends" ] ||
+        [ "$home/$tree.sum" -nt "$home/$tree.depends" ] || return 0
+    ts_tree_apt "$home/$tree" satisfy "$depends" && printf '%s\n' "$depends" >"$home/$tree.depends"
 }
 
 prepare() {
     local release
     stack/setup.sh packages build engine demo test boot || return 1
+    [ "$tree" = machine ] || stack/setup.sh packages kernel || return 1
     stack/setup.sh compose --into build/docker-plugins || return 1
     [ -f build/build.ninja ] || ts_step "Configure build" meson setup build --werror || return 1
     ts_step "Build" ninja -C build || return 1
     ts_step "Make the stack's images" make_images || return 1
     for release in $releases; do
-        tests/boot/trees.sh "$release" && tests/boot/package.sh "$release" &&
+        tests/boot/trees.sh "$release" "$tree" && tests/boot/package.sh "$release" &&
             tests/boot/package.sh "$release" --next || return 1
         ts_step "Add what the package depends on ($release)" add_depends "$release" || return 1
     done
 }
 
 if [ "$(id -u)" -ne 0 ]; then
+    [ "$tree" = machine ] || set -- --kernel "$@"
     exec sudo --preserve-env=TS_LOG,TS_RESULTS,TRADESTACK_RELEASES "$0" "$@"
 fi
 prepare || exit 1

@@ -1,9 +1,12 @@
 #!/bin/bash
 # Makes the file systems that the boot tests need, from Debian's archive, once:
 #
-#   trees.sh RELEASE      bookworm or trixie; into build/boot/RELEASE/
-#     builder/            what building the package needs (debian/control) and lintian
-#     machine/            a machine that boots: systemd, Docker, Compose; no tradestack yet
+#   trees.sh RELEASE [KIND]   bookworm or trixie; into build/boot/RELEASE/
+#     builder/                what building the package needs (debian/control) and lintian
+#     machine/                a machine that boots: systemd, Docker, Compose; no tradestack yet
+#     kernel/                 the same with a kernel and an ssh server, for qemu
+#
+# KIND: machine (the default) or kernel; the builder is made with either.
 #
 # A tree is made again only when what goes into it has changed. Needs root and debootstrap.
 set -euo pipefail
@@ -13,7 +16,8 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source-path=SCRIPTDIR source=tree.sh
 . "$repo/tests/boot/tree.sh"
 
-release=${1:?usage: trees.sh RELEASE}
+release=${1:?usage: trees.sh RELEASE [machine|kernel]}
+kind=${2:-machine}
 home=$repo/build/boot/$release
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 mkdir -p "$home"
@@ -22,6 +26,11 @@ machine_packages() {
     printf '%s\n' systemd systemd-sysv dbus polkitd kmod iproute2 iptables procps ca-certificates \
         curl openssl python3 haproxy docker.io
     [ "$release" = bookworm ] || printf '%s\n' docker-cli docker-compose nftables
+}
+
+kernel_packages() {
+    machine_packages
+    printf '%s\n' linux-image-amd64 initramfs-tools openssh-server
 }
 
 builder_packages() {
@@ -40,7 +49,10 @@ make_tree() {
     local kind=$1 packages=$2
     # shellcheck disable=SC2086  # words
     cp -a "$home/base" "$home/$kind.new" && ts_tree_apt "$home/$kind.new" install $packages &&
-        if [ "$kind" = machine ]; then furnish "$home/$kind.new"; fi
+        case $kind in
+        machine) furnish "$home/$kind.new" && let_docker_write "$home/$kind.new" ;;
+        kernel) furnish "$home/$kind.new" && let_qemu_in "$home/$kind.new" ;;
+        esac
 }
 
 # What a machine needs beyond packages.
@@ -55,7 +67,20 @@ furnish() {
     ln -sf /dev/null "$dir/etc/systemd/system/apt-daily.timer"
     ln -sf /dev/null "$dir/etc/systemd/system/apt-daily-upgrade.timer"
     ln -sf /dev/null "$dir/etc/systemd/system/systemd-networkd-wait-online.service"
-    # nspawn mounts the control groups read-only; Docker needs to write there.
+    # The engine's own package, to be installed once more (an upgrade).
+    mkdir -p "$dir/opt/engine"
+    cp /etc/resolv.conf "$dir/etc/resolv.conf"
+    ts_in_tree "$dir" /bin/sh -c 'cd /opt/engine && apt-get -q download docker.io'
+    rm "$dir/etc/resolv.conf"
+    if [ "$release" = bookworm ]; then # it has only Compose v1
+        install -D -m 755 "$repo/build/docker-plugins/docker-compose" \
+            "$dir/usr/local/lib/docker/cli-plugins/docker-compose"
+    fi
+}
+
+# nspawn mounts the control groups read-only; Docker needs to write there.
+let_docker_write() {
+    local dir=$1
     cat >"$dir/etc/systemd/system/cgroups-writable.service" <<'UNIT'
 [Unit]
 Description=Make control groups writable for Docker
@@ -70,15 +95,13 @@ WantedBy=sysinit.target
 UNIT
     mkdir -p "$dir/etc/systemd/system/sysinit.target.wants"
     ln -s ../cgroups-writable.service "$dir/etc/systemd/system/sysinit.target.wants/"
-    # The engine's own package, to be installed once more (an upgrade).
-    mkdir -p "$dir/opt/engine"
-    cp /etc/resolv.conf "$dir/etc/resolv.conf"
-    ts_in_tree "$dir" /bin/sh -c 'cd /opt/engine && apt-get -q download docker.io'
-    rm "$dir/etc/resolv.conf"
-    if [ "$release" = bookworm ]; then # it has only Compose v1
-        install -D -m 755 "$repo/build/docker-plugins/docker-compose" \
-            "$dir/usr/local/lib/docker/cli-plugins/docker-compose"
-    fi
+}
+
+# The card that qemu gives it is to have its address: ssh is the way in.
+let_qemu_in() {
+    local dir=$1
+    ln -sf /usr/lib/systemd/system/systemd-networkd.service \
+        "$dir/etc/systemd/system/multi-user.target.wants/"
 }
 
 # need KIND PACKAGES: makes the tree unless it is there as described.
@@ -100,5 +123,5 @@ need() {
 }
 
 need base ""
-need machine "$(machine_packages)"
+need "$kind" "$("${kind}_packages")"
 need builder "$(builder_packages)"
