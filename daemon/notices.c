@@ -353,8 +353,9 @@ static void engine_outlook(struct ts_daemon *d, char *out, size_t size)
     case TS_ENGINE_UNIT_FAILED:
         (void)snprintf(out, size,
                        "systemd has given up starting it; somebody must mend that: systemctl "
-                       "status %.60s; then: systemctl restart docker.socket %.60s",
-                       unit, unit);
+                       "status %.60s; then, so that it counts the tries anew: systemctl "
+                       "reset-failed docker.socket %.60s; systemctl restart docker.socket %.60s",
+                       unit, unit, unit);
         break;
     default:
         (void)snprintf(out, size,

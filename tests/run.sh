@@ -65,25 +65,48 @@ run_meson() {
     cp "$build/meson-logs/$name"*.json "$results/$name.json"
 }
 
+# run_integration N/M [PYTEST ARGUMENT…]: a share of the files
 run_integration() {
-    ts_title integration
+    local share=$1
+    shift
+    ts_title "integration $share"
     ts_as_root env TRADESTACK_BUILD="$TRADESTACK_BUILD" ASAN_OPTIONS="$ASAN_OPTIONS" \
         UBSAN_OPTIONS="$UBSAN_OPTIONS" PATH="$PATH" "$python" -m pytest -p no:cacheprovider \
-        --verbose --junit-xml "$results/integration.junit.xml" tests/integration "$@" 2>&1 |
-        tee -a "$TS_LOG"
+        --verbose --junit-xml "$results/integration-${share%/*}.junit.xml" --share "$share" \
+        tests/integration "$@" 2>&1
 }
 
 # On this machine itself, as a user would: what it makes, it removes.
 run_quickstart() {
     ts_title quickstart
     ts_as_root env PATH="$PATH" "$python" -m pytest -p no:cacheprovider --verbose \
-        --junit-xml "$results/quickstart.junit.xml" tests/quickstart 2>&1 | tee -a "$TS_LOG"
+        --junit-xml "$results/quickstart.junit.xml" tests/quickstart 2>&1
 }
 
 run_boot() {
     ts_title boot
-    ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/boot/run.sh 2>&1 |
-        tee -a "$TS_LOG"
+    ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/boot/run.sh 2>&1
+}
+
+# Most of the time of these goes by in waiting, so two lanes of them run side by side. The second
+# one's output comes when both are through.
+run_lanes() {
+    local aside=$results/second-lane.log lane
+    set -m # the second lane is a process group, which can be ended as a whole
+    {
+        run_boot
+        run_integration 2/2 "$@"
+    } >"$aside" 2>&1 </dev/null &
+    lane=$!
+    set +m
+    trap 'kill -TERM -- "-$lane" 2>/dev/null' EXIT
+    {
+        run_quickstart
+        run_integration 1/2 "$@"
+    } | tee -a "$TS_LOG"
+    wait "$lane"
+    trap - EXIT
+    tee -a "$TS_LOG" <"$aside"
 }
 
 if ! prepare; then
@@ -94,8 +117,7 @@ run_meson normal build
 run_meson sanitized build-asan
 run_meson valgrind build --suite unit --timeout-multiplier 10 \
     --wrap 'valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'
-run_integration "$@"
-run_quickstart
-run_boot
+run_lanes "$@"
 ts_title summary
-"$python" tests/tools/summary.py "$results" normal sanitized valgrind integration quickstart boot
+"$python" tests/tools/summary.py "$results" normal sanitized valgrind \
+    integration-1 integration-2 quickstart boot

@@ -119,9 +119,13 @@ def test_a_reboot_that_asks_nobody(ready):
 def test_a_shutdown_that_is_called_off(ready):
     """logind gives up when the reboot cannot be started: what was stopped for it comes back."""
     began, before = time.time(), started(ready)
-    ready.run("systemctl", "mask", "--runtime", "reboot.target")
+    # Something else holds the shutdown, long enough for its target to become impossible.
+    ready.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=delay",
+              "--who=patience", "sleep", str(6 * ready.PATIENCE))  # fmt: skip
+    ready.wait(lambda: "patience" in ready.run("systemd-inhibit", "--list"), 10, "second inhibitor")
     try:
         ready.run("systemctl", "reboot", check=False)
+        ready.run("systemctl", "mask", "--runtime", "reboot.target")
         ready.wait_title("the machine goes down", began)
         ready.wait(lambda: ready.journal("--grep=called off"), 30, "end of the shutdown")
     finally:
@@ -327,8 +331,12 @@ def test_an_engine_that_fails_or_is_late_at_boot(ready):
     with broken_engine(ready, "ExecStart=/bin/false\nRestart=no") as began:
         ready.wait_title("the container engine does not answer", began, 60)
         text = (ready.shared / "discord/requests.jsonl").read_text(encoding="utf-8")
-        assert "systemctl restart docker.socket docker.service" in text
-    ready.run("systemctl", "restart", "docker.socket", "docker.service")  # as the alert says
+        cure = (
+            "systemctl reset-failed docker.socket docker.service; "
+            "systemctl restart docker.socket docker.service"
+        )
+        assert cure in text, text[-2000:]
+    ready.run("sh", "-c", cure)
     ready.wait_ready()
 
 

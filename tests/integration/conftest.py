@@ -13,6 +13,7 @@ import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -40,6 +41,40 @@ def enter_private_world():
         ["ip", "link", "set", "lo", "up"],
     ):
         subprocess.run(command, check=True)
+
+
+# What files took, about; only for dealing them out.
+SECONDS = {
+    "test_interlock.py": 160,
+    "test_faults.py": 110,
+    "test_daemon.py": 80,
+    "test_stack.py": 75,
+    "test_alerts.py": 50,
+    "test_ib_clients.py": 45,
+    "test_daemon_engine.py": 40,
+    "test_restore.py": 35,
+    "test_supervise.py": 30,
+}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--share", default="1/1", metavar="N/M",
+                     help="run only the N-th of M shares of the files, which are about equal")  # fmt: skip
+
+
+def pytest_configure():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that fixtures clean up
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deals the files out, the longest first, each to the share that has the least so far."""
+    number, shares = map(int, config.getoption("--share").split("/"))
+    spans = {item.path.name: SECONDS.get(item.path.name, 15) for item in items}
+    loads, owner = [0] * shares, {}
+    for name, span in sorted(spans.items(), key=lambda pair: (-pair[1], pair[0])):
+        owner[name] = loads.index(min(loads))
+        loads[owner[name]] += span
+    items[:] = [item for item in items if owner[item.path.name] == number - 1]
 
 
 def pytest_sessionstart(session):
