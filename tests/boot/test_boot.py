@@ -92,7 +92,7 @@ def test_a_shutdown_gives_the_gateway_its_time(ready):
 
 
 def test_a_reboot_stops_in_reverse_order_and_all_come_back(ready):
-    began = time.time()
+    began = ready.mark()
     took = ready.reboot()
     ready.wait_booted()
     ready.wait_ready()
@@ -107,7 +107,7 @@ def test_a_reboot_stops_in_reverse_order_and_all_come_back(ready):
 
 def test_a_reboot_that_asks_nobody(ready):
     """As Ctrl-Alt-Del and hypervisors do it: logind is not asked, all services end at once."""
-    began = time.time()
+    began = ready.mark()
     ready.shut_down("reboot", command=["kill", "-s", "RTMIN+5", "1"])
     ready.boot()
     ready.wait_ready()
@@ -118,7 +118,7 @@ def test_a_reboot_that_asks_nobody(ready):
 
 def test_a_shutdown_that_is_called_off(ready):
     """logind gives up when the reboot cannot be started: what was stopped for it comes back."""
-    began, before = time.time(), started(ready)
+    began, before = ready.mark(), started(ready)
     # Something else holds the shutdown, long enough for its target to become impossible.
     ready.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=delay",
               "--who=patience", "sleep", str(6 * ready.PATIENCE))  # fmt: skip
@@ -229,7 +229,7 @@ def test_power_loss_at_any_moment(ready):
         note(f"{ready.release}: power loss {wait:.2f} s into {begin.__name__[6:]} (seed {seed})")
         begin(ready)
         time.sleep(wait)
-        began = time.time()
+        began = ready.mark()
         ready.power_loss()
         ready.boot()
         ready.wait(lambda: outcome_of_power_loss(ready, began), 90, "ready stack or alert")
@@ -277,7 +277,7 @@ def test_a_daemon_that_hangs_is_replaced(ready):
 
 
 def test_an_engine_that_was_stopped_stays_stopped(ready):
-    began = time.time()
+    began = ready.mark()
     ready.run("systemctl", "stop", "docker")
     time.sleep(8)
     assert ready.run("systemctl", "is-active", "docker", check=False).stdout.strip() == "inactive"
@@ -306,13 +306,13 @@ def test_an_engine_that_comes_back_finds_its_stack(ready, how):
 
 @contextlib.contextmanager
 def broken_engine(machine, lines):
-    """Loses its power and boots with another command as its engine. Gives the time of the boot."""
+    """Loses its power and boots with another command as its engine. Gives how far Discord was then."""
     drop_in = "/etc/systemd/system/docker.service.d"
     machine.write(f"{drop_in}/broken.conf", f"[Service]\nExecStart=\n{lines}\n")
     machine.run("sync")
     try:
         machine.power_loss()
-        began = time.time()
+        began = machine.mark()
         machine.boot()
         yield began
     finally:
@@ -341,7 +341,7 @@ def test_an_engine_that_fails_or_is_late_at_boot(ready):
 
 
 def test_containers_that_the_engine_has_lost_are_made_anew(ready):
-    began = time.time()
+    began = ready.mark()
     ready.power_loss()
     with ready.disk() as root:
         for path in (root / "var/lib/docker/containers").iterdir():
@@ -372,7 +372,7 @@ def test_a_full_disk_at_boot(ready, end):
                 pass
         except OSError:
             pass
-    began = time.time()
+    began = ready.mark()
     try:
         ready.boot()
         ready.wait(lambda: service(ready.status(), "gateway")["state"] == "ready", 60, "gateway")
