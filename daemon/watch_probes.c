@@ -9,6 +9,7 @@
 #define LOG_TAIL         2000 /* lines of the past that a log probe looks at */
 #define LOG_TAIL_GUARDED 20000
 #define LOG_RETRY_MS     1000
+#define LAST_WORDS_MS    20 /* a start takes an engine over 100 ms */
 #define WORDS_BEFORE     60 /* bytes of a line that are shown before what tripped */
 #define LOG_RETRIES      6  /* doublings of that: a log driver that cannot be read stays so */
 
@@ -321,11 +322,12 @@ void ts_watch_forget(struct ts_unit *u)
 /*
  * Where the lines of a new run begin: behind the end of the run before, and behind what was read of
  * it. Not at the start as the engine tells it, which is noted when the program may have said
- * something already.
+ * something already. The end is not exact either: last words are stamped when the engine reads
+ * them, which may be after the exit was noted. No engine starts a container within that margin.
  */
 static int64_t begin_of_run(const struct ts_unit *u)
 {
-    int64_t ended = u->container.finished_at.ms * 1000000;
+    int64_t ended = (u->container.finished_at.ms + LAST_WORDS_MS) * 1000000;
     bool same = strcmp(u->log_id, u->id) == 0;
     return same && u->log_nano > ended ? u->log_nano : ended;
 }
