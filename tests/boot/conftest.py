@@ -119,20 +119,52 @@ def json_of(line):
         return None  # cut off by a power loss
 
 
+class Shift:
+    """The machine that the tests of a release share; a new one after a test that broke it."""
+
+    def __init__(self, release):
+        self._release = release
+        self._folder = pathlib.Path(tempfile.mkdtemp(dir=BOOT / "run"))
+        self._count = 0
+        self.machine = None
+
+    def _make(self):
+        self._count += 1
+        self.machine = Night(self._release, self._folder / str(self._count))
+        self.machine.prepare()
+        self.machine.install()
+        self.machine.configure()
+        self.machine.up("--wait")
+        self.machine.wait_ready()
+
+    def ready(self):
+        """On, and its stack ready, whatever the test before has left."""
+        if self.machine is not None:
+            try:
+                if not self.machine.is_on:
+                    self.machine.boot()
+                self.machine.wait_ready(40)
+                return self.machine
+            except AssertionError:
+                note(f"{self._release}: a new machine, because the last did not recover")
+                self.machine.destroy()
+        self._make()
+        return self.machine
+
+    def close(self):
+        if self.machine is not None:
+            self.machine.destroy()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="module", params=RELEASES)
-def night(request):
+def shift(request):
     (BOOT / "run").mkdir(exist_ok=True)
-    made = Night(request.param, tempfile.mkdtemp(dir=BOOT / "run") + "/m")
+    shift = Shift(request.param)
     try:
-        made.prepare()
-        made.install()
-        made.configure()
-        made.up("--wait")
-        made.wait_ready()
-        yield made
+        yield shift
     finally:
-        made.destroy()
-        shutil.rmtree(made.home.parent, ignore_errors=True)
+        shift.close()
 
 
 def pytest_configure():
@@ -158,15 +190,12 @@ def pytest_runtest_makereport(item, call):
     """What the machine says goes with each failure."""
     outcome = yield
     report = outcome.get_result()
-    machine = item.funcargs.get("night")
+    shift = item.funcargs.get("shift")
+    machine = shift.machine if shift is not None else None
     if report.failed and machine is not None and machine.is_on:
         report.sections.append(("machine", machine.evidence()))
 
 
 @pytest.fixture
-def ready(night):
-    """The machine on, the stack ready, whatever the test before has left."""
-    if not night.is_on:
-        night.boot()
-    night.wait_ready(40)
-    return night
+def ready(shift):
+    return shift.ready()
