@@ -57,8 +57,8 @@ prepare() {
     ts_step "Build" ninja -C build || return 1
     ts_step "Make the stack's images" make_images || return 1
     for release in $releases; do
-        tests/boot/trees.sh "$release" "$tree" && tests/boot/package.sh "$release" &&
-            tests/boot/package.sh "$release" --next || return 1
+        tests/boot/trees.sh "$release" "$tree" && tests/boot/package.sh "$release" ||
+            return 1
         ts_step "Add what the package depends on ($release)" add_depends "$release" || return 1
     done
 }
