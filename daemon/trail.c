@@ -44,6 +44,8 @@ struct ts_trail {
     size_t lost; /* notes for which there was no room */
     ts_mono retry_at;
     ts_mono marked_at;
+    bool head_owed;     /* the state file does not know the last line */
+    uint64_t head_lost; /* ts_store_lost_count() when it was told */
     /* while it is read: the line that the state file names as its head */
     int64_t want_seq;
     char want_hash[TS_SHA256_HEX];
@@ -152,13 +154,30 @@ static void read_head(struct ts_daemon *d)
     }
 }
 
-static void write_head(struct ts_daemon *d)
+/* False: the state file could not be written. */
+static bool write_head(struct ts_daemon *d)
 {
+    struct ts_trail *t = d->trail;
+    struct ts_error err;
     char hash[TS_SHA256_HEX];
     char text[128];
-    int64_t seq = ts_audit_head(d->trail->file, hash);
+    int64_t seq = ts_audit_head(t->file, hash);
     (void)snprintf(text, sizeof(text), "%" PRId64 " %s", seq, hash);
-    ts_memory_mark(d, HEAD_KEY, text);
+    t->head_owed = !ts_store_meta_set(d->store, HEAD_KEY, text, &err);
+    t->head_lost = ts_store_lost_count(d->store);
+    if (t->head_owed) {
+        ts_memory_failed(d, err.msg);
+    }
+    return !t->head_owed;
+}
+
+/* Every line is told to the state file before the next one is written: after a death of the daemon
+ * more than one unknown line means that somebody else wrote there. */
+static bool tell_head(struct ts_daemon *d)
+{
+    struct ts_trail *t = d->trail;
+    bool told = !t->head_owed && t->head_lost == ts_store_lost_count(d->store);
+    return told || write_head(d);
 }
 
 static void recall_time(struct ts_daemon *d)
@@ -204,7 +223,7 @@ static void judge_trail(struct ts_daemon *d, const struct ts_audit_report *repor
                        t->ahead, t->want_seq);
         damaged(d, what);
     } else {
-        write_head(d);
+        (void)write_head(d);
     }
 }
 
@@ -236,6 +255,7 @@ void ts_trail_close(struct ts_daemon *d)
 {
     struct ts_trail *t = d->trail;
     if (t != NULL) {
+        t->retry_at = ts_loop_now(d->loop);
         ts_trail_retry(d);
         for (size_t i = 0; i < t->waiting_count; i++) {
             json_decref(t->waiting[(t->waiting_first + i) % WAITING_MAX].data);
@@ -256,6 +276,10 @@ static bool write_note(struct ts_daemon *d, const struct ts_trail_note *note, ts
     if (d->trail->file == NULL) {
         return ts_error_set(err, TS_E_SYSTEM, "the audit trail could not be opened");
     }
+    if (!tell_head(d)) {
+        return ts_error_set(err, TS_E_SYSTEM,
+                            "the state file cannot be written, and it must know the trail's end");
+    }
     if (known) {
         ts_peer_user_name(note->peer->uid, user, sizeof(user));
     }
@@ -272,7 +296,7 @@ static bool write_note(struct ts_daemon *d, const struct ts_trail_note *note, ts
     if (!ts_audit_append(d->trail->file, &entry, ret_seq, err)) {
         return false;
     }
-    write_head(d);
+    (void)write_head(d); /* owed, if it fails */
     replay_trip(d->trail, note->event, entry.service, note->text, note->data);
     TS_LOG(d->log, TS_MSG_AUDIT,
            TS_FIELDS(TS_STR("audit_event", note->event), TS_STR("service", entry.service),
@@ -363,8 +387,14 @@ void ts_trail_retry(struct ts_daemon *d)
 {
     struct ts_trail *t = d->trail;
     struct ts_error err;
-    if (t == NULL || d->trail_state != TS_TRAIL_UNWRITABLE ||
+    if (t == NULL || d->trail_state == TS_TRAIL_DAMAGED ||
         !ts_mono_reached(t->retry_at, ts_loop_now(d->loop))) {
+        return;
+    }
+    if (t->file != NULL && !tell_head(d)) {
+        t->retry_at = ts_mono_add(ts_loop_now(d->loop), RETRY_MS);
+    }
+    if (d->trail_state != TS_TRAIL_UNWRITABLE) {
         return;
     }
     while (t->waiting_count > 0) {

@@ -1,5 +1,6 @@
 """What goes wrong, on real parts: logins, loops, hands, the safety rules, webhooks, disks, reloads."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -421,33 +422,56 @@ def test_a_lying_engine_neither_ends_nor_stalls_the_daemon(stack_factory, answer
 # --- disk, configuration, tools
 
 
-def test_a_full_disk_stops_no_supervision(told, receiver):
-    state = told.home / "state"
-    told.daemon.stop()
+@contextlib.contextmanager
+def small_state_disk(stack):
+    """A state directory of two megabytes under the running daemon. Gives what fills it up."""
+    state = stack.home / "state"
+    stack.daemon.stop()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", state], check=True)
-    try:
-        told.daemon.start()
-        told.daemon.wait_ready()
-        filler = os.open(state / "filler", os.O_CREAT | os.O_WRONLY, 0o600)
-        try:
-            while os.write(filler, b"x" * 4096):
+
+    def fill():
+        with open(state / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(b"x" * 4096):
                 pass
-        except OSError:
-            pass  # full
-        os.close(filler)
+        return state / "filler"
+
+    try:
+        stack.daemon.start()
+        stack.daemon.wait_ready()
+        yield fill
+    finally:
+        stack.daemon.stop()
+        subprocess.run(["umount", state], check=True)
+
+
+def test_a_full_disk_stops_no_supervision(told, receiver):
+    with small_state_disk(told) as fill:
+        filler = fill()
         kill_gateway(told)
         status = told.daemon.wait_ready(30, restarts={"gateway": 1})
         assert not status["store"]["ok"]
         receiver.wait_until(
             lambda: [t for t in receiver.titles() if "cannot be written" in t], "the trouble"
         )
-        (state / "filler").unlink()
+        filler.unlink()
         kill_gateway(told)
         told.daemon.wait_ready(30, restarts={"gateway": 2})
         told.daemon.wait_for(lambda s: s["store"]["ok"], 20, "a store that works again")
-    finally:
-        told.daemon.stop()
-        subprocess.run(["umount", state], check=True)
+
+
+def test_a_full_disk_makes_no_trail_suspicious(told):
+    """What still fits into the trail's last block must not run ahead of the state file, which takes
+    nothing more: after a death of the daemon that would look like somebody else's lines."""
+    with small_state_disk(told) as fill:
+        filler = fill()
+        for _ in range(4):
+            told.daemon.ctl("hold", "health-monitor")
+            told.daemon.ctl("unhold", "health-monitor")
+        told.daemon.kill()
+        filler.unlink()
+        told.daemon.start()
+        told.daemon.wait_ready()
+        told.daemon.ctl("audit", "verify")
 
 
 def test_a_broken_configuration_changes_nothing(told):
