@@ -537,7 +537,8 @@ void ts_api_rescan_call(void *ctx, struct ts_call *call, const json_t *parameter
     struct ts_error err;
     /* A daemon that has just started is still connecting: that ends with a list, or with why not.
      */
-    bool trying = d->link.op != NULL || d->link.events != NULL;
+    bool trying = d->link.op != NULL || d->link.events != NULL ||
+                  ts_host_engine_unit(d->host) == TS_ENGINE_UNIT_ASKING;
     if (!d->link.up && !trying) {
         ts_error_set(&err, TS_E_UNAVAILABLE, "the container engine does not answer: %s",
                      d->link.detail);
