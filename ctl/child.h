@@ -22,6 +22,9 @@ struct ctl_child {
 bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
                    struct ts_error *err) TS_MUST_CHECK;
 
+/* A variable that programs started from now on find set; NULL: not set. */
+void ctl_child_env(const char *name, const char *value);
+
 /* Has the daemon's program check something: its options in their order, NULL ends them early. It
  * prints what it finds. False: it could not be run. */
 bool ctl_daemon_check(const char *what, const char *option, const char *file, bool *ret_correct,

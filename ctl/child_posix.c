@@ -110,6 +110,17 @@ static bool follow(pid_t pid, int fd, const struct ctl_child *child, struct ts_b
     return ok;
 }
 
+void ctl_child_env(const char *name, const char *value)
+{
+    /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
+    if (value != NULL) {
+        (void)setenv(name, value, 1);
+    } else {
+        (void)unsetenv(name);
+    }
+    /* NOLINTEND(concurrency-mt-unsafe) */
+}
+
 bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
                    struct ts_error *err)
 {

@@ -67,10 +67,8 @@ static void tick(void *ctx)
 static void use_engine(const char *address)
 {
     if (address[0] != '\0') {
-        /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
-        (void)setenv("DOCKER_HOST", address, 1);
-        (void)unsetenv("DOCKER_CONTEXT");
-        /* NOLINTEND(concurrency-mt-unsafe) */
+        ctl_child_env("DOCKER_HOST", address);
+        ctl_child_env("DOCKER_CONTEXT", NULL);
     }
 }
 

@@ -15,6 +15,7 @@
  *   show.c      tables
  *   progress.c  steps that take time: done ones as lines, present ones as spinners
  *   text.c      text made fit for a terminal
+ *   terminal_*.c  the terminal itself, and what interrupts
  */
 #ifndef TS_CTL_CTL_H
 #define TS_CTL_CTL_H
@@ -107,9 +108,6 @@ struct ctl_follower {
  * none. Returns what to exit with; a signal ends it in order (see ctl_interrupted()). */
 int ctl_follow(struct ctl *ctl, const char *method, json_t *take_parameters, const char *what,
                int64_t timeout_ms, const struct ctl_follower *follower);
-/* From now on SIGINT and SIGTERM are only noted. */
-void ctl_catch_interrupt(void);
-bool ctl_interrupted(void);
 /* Start, Stop or Restart with its steps shown as they come. service may be NULL. */
 int ctl_operate(struct ctl *ctl, const char *method, const char *service);
 int ctl_run_start(struct ctl *ctl);
@@ -172,7 +170,23 @@ void ctl_progress_tick(struct ctl_progress *p);
 /* Takes the living ones off the screen. */
 void ctl_progress_end(struct ctl_progress *p);
 ts_mono ctl_now(void);
+
+/* --- terminal_*.c */
+/* From now on what would end us (SIGINT, SIGTERM; Ctrl-C) is only noted. */
+void ctl_catch_interrupt(void);
+bool ctl_interrupted(void);
+/* Is standard output a terminal on which lines can be redrawn and coloured? */
+bool ctl_terminal(void);
 /* The size of the terminal behind standard output, 24 by 80 if it does not say. */
 void ctl_screen(size_t *ret_rows, size_t *ret_columns);
+/* Text that is put together before it is shown. */
+struct ctl_sheet {
+    FILE *f; /* to be written to */
+    char *text;
+    size_t size;
+};
+bool ctl_sheet_open(struct ctl_sheet *s);
+/* Its text; the caller frees it. NULL if out of memory. */
+char *ctl_sheet_close(struct ctl_sheet *s);
 
 #endif

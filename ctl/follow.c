@@ -1,6 +1,4 @@
 /* Commands that go on for a while: operations with progress, logs, events. */
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -14,29 +12,6 @@
 #define TICK_MS          100
 #define EVENTS_SINCE_MAX 5000 /* of events asked for by time */
 #define LOG_TAIL         100
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signum)
-{
-    (void)signum;
-    interrupted = 1;
-}
-
-/* Ctrl-C ends the waiting, not the operation: that is the daemon's. */
-void ctl_catch_interrupt(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = on_interrupt; /* without SA_RESTART: poll() returns */
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-bool ctl_interrupted(void)
-{
-    return interrupted != 0;
-}
 
 /* How a stream of replies ended. */
 struct outcome {
@@ -55,7 +30,7 @@ static bool next_reply(const struct ctl *ctl, struct ts_control_client *c, int64
     const ts_mono deadline = timeout_ms > 0 ? ts_mono_add(ctl_now(), timeout_ms) : TS_NEVER;
     for (;;) {
         int64_t left = timeout_ms > 0 ? ts_mono_diff(ctl_now(), deadline) : most;
-        if (interrupted != 0) {
+        if (ctl_interrupted()) {
             ts_error_set(err, TS_E_CANCELLED, "interrupted");
             return false;
         }
@@ -115,9 +90,9 @@ int ctl_follow(struct ctl *ctl, const char *method, json_t *take_parameters, con
     if (follower->end != NULL) {
         follower->end(follower->ctx, ctl);
     }
-    code = !outcome.ok && interrupted == 0 ? ctl_print_error(ctl, &outcome.err)
-           : outcome.last.error[0] != '\0' ? ctl_print_reply_error(&outcome.last, what)
-                                           : CTL_OK;
+    code = !outcome.ok && !ctl_interrupted() ? ctl_print_error(ctl, &outcome.err)
+           : outcome.last.error[0] != '\0'   ? ctl_print_reply_error(&outcome.last, what)
+                                             : CTL_OK;
     json_decref(outcome.last.parameters);
     return code;
 }
@@ -170,7 +145,7 @@ static int operate_and_wait(struct ctl *ctl, const char *method, json_t *take_pa
     const struct ctl_follower follower = {each_step, tick_steps, end_steps, &progress};
     int code =
         ctl_follow(ctl, method, take_parameters, what, timeout_ms + ANSWER_MARGIN_MS, &follower);
-    if (interrupted != 0) {
+    if (ctl_interrupted()) {
         ctl_error("not waiting any longer for: %s", what);
         ctl_hint("the daemon goes on with it: tradestackctl status");
         code = CTL_FAILED;

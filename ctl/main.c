@@ -2,12 +2,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/parse.h"
+#include "base/usual.h"
 #include "ctl.h"
-
-#define DEFAULT_SOCKET "/run/tradestack/control.sock"
 
 enum {
     OPT_SOCKET = 256,
@@ -240,10 +238,9 @@ int main(int argc, char **argv)
     /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
     const char *socket = getenv("TRADESTACK_SOCKET");
     const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
     /* NOLINTEND(concurrency-mt-unsafe) */
-    bool is_terminal = isatty(STDOUT_FILENO) != 0 && (term == NULL || strcmp(term, "dumb") != 0);
-    struct ctl ctl = {.socket = socket != NULL && socket[0] != '\0' ? socket : DEFAULT_SOCKET,
+    bool is_terminal = ctl_terminal();
+    struct ctl ctl = {.socket = socket != NULL && socket[0] != '\0' ? socket : TS_USUAL_SOCKET,
                       .color = is_terminal && (no_color == NULL || !*no_color),
                       .live = is_terminal,
                       .tail = -1};

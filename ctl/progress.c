@@ -3,8 +3,6 @@
  * living lines below, redrawn in place; elsewhere each change is a line of its own.
  */
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/parse.h"
 #include "ctl.h"
@@ -13,14 +11,6 @@ ts_mono ctl_now(void)
 {
     const struct ts_clock *clock = ts_clock_real();
     return clock->mono(clock->ctx);
-}
-
-void ctl_screen(size_t *ret_rows, size_t *ret_columns)
-{
-    struct winsize size = {.ws_row = 0};
-    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-    *ret_rows = known && size.ws_row > 0 ? size.ws_row : 24;
-    *ret_columns = known && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 struct ctl_progress ctl_progress_init(const struct ctl *ctl)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/parse.h"
 #include "ctl.h"
@@ -184,7 +185,7 @@ static bool plan_digest(const char *arg, char out[TS_SHA256_HEX])
     if (ts_sha256_is_hex(arg)) {
         return ts_copy(out, TS_SHA256_HEX, arg);
     }
-    FILE *f = fopen(arg, "re");
+    FILE *f = ts_file_open(arg);
     if (f == NULL) {
         ctl_error("approve: --gameplan %s: no such file, and no SHA-256 either", arg);
         return false;

@@ -1,10 +1,10 @@
 /* Tables and lines for people. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/parse.h"
 #include "ctl.h"
 
 enum ctl_tone ctl_state_tone(const char *state)
@@ -36,23 +36,16 @@ static const char *symbol(const char *state)
     return "\u2717";
 }
 
-/* Seconds since the epoch of "2026-11-24T00:41:48.123Z"; -1 if it is no such text. */
-static int64_t parse_time(const char *at)
-{
-    struct tm tm = {0};
-    char *rest = strptime(at, "%Y-%m-%dT%H:%M:%S", &tm);
-    return rest == NULL ? -1 : (int64_t)timegm(&tm);
-}
-
 void ctl_since(const char *at, char *out, size_t size)
 {
-    int64_t began = parse_time(at);
+    int64_t began_nano = 0;
     const struct ts_clock *clock = ts_clock_real();
     char span[TS_SPAN_TEXT];
-    if (began <= 0) {
+    if (!ts_time_parse(at, strlen(at), &began_nano) || began_nano == 0) {
         (void)snprintf(out, size, "-");
         return;
     }
+    int64_t began = began_nano / 1000000000;
     ts_span_format((clock->wall(clock->ctx).ms / 1000 - began) * 1000, span);
     char *dot = strstr(span, ".0 s");
     if (dot != NULL) {

@@ -2,21 +2,21 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/usual.h"
 #include "ctl.h"
 
 int ctl_print_error(const struct ctl *ctl, const struct ts_error *err)
 {
     ctl_error("%s", err->msg);
     if (err->code == TS_E_DENIED) {
-        ctl_hint("you may not use this socket: run it as root, or join the group that operates "
-                 "tradestack ([control] operate_group)");
+        ctl_hint("you may not use this socket: run it as " TS_USUAL_ADMIN
+                 ", or join the group that operates tradestack ([control] operate_group)");
     } else if (err->code == TS_E_UNAVAILABLE) {
-        ctl_hint("is the daemon running? systemctl status tradestackd; its socket is %s "
+        ctl_hint("is the daemon running? " TS_USUAL_SERVICE_STATUS "; its socket is %s "
                  "(--socket, TRADESTACK_SOCKET)",
                  ctl->socket);
     } else if (err->code == TS_E_TIMEOUT) {
-        ctl_hint("it may be busy or stopped: systemctl status tradestackd; journalctl -u "
-                 "tradestackd");
+        ctl_hint("it may be busy or stopped: " TS_USUAL_SERVICE_STATUS "; " TS_USUAL_SERVICE_LOG);
     } else if (err->code == TS_E_PROTOCOL) {
         ctl_hint("is it tradestackd that answers on %s? tradestackctl version", ctl->socket);
     }
@@ -57,7 +57,8 @@ static void not_allowed(const json_t *p, const char *what)
             "only members of the group [safety] cro_group have it, and being root is not enough");
         return;
     }
-    ctl_hint("run it as root, or join the group named by [control] %s_group in tradestackd.conf",
+    ctl_hint("run it as " TS_USUAL_ADMIN
+             ", or join the group named by [control] %s_group in tradestackd.conf",
              need);
 }
 

@@ -22,22 +22,21 @@ static void render(const struct ctl *ctl, const json_t *status, FILE *f)
  * wrapped. */
 static void draw(const struct ctl *ctl, struct view *v)
 {
-    char *text = NULL;
-    size_t size = 0;
+    struct ctl_sheet sheet;
     size_t rows;
     size_t columns;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL) {
+    if (!ctl_sheet_open(&sheet)) {
         return;
     }
-    render(ctl, v->status, f);
-    (void)fclose(f);
+    render(ctl, v->status, sheet.f);
+    char *text = ctl_sheet_close(&sheet);
     ctl_screen(&rows, &columns);
     (void)fputs("\033[?7l\033[H", stdout);
     char *rest = text;
     for (size_t row = 0; row < rows && rest != NULL; row++) {
-        char *line = strsep(&rest, "\n");
-        (void)printf("%s%s\033[K", row > 0 ? "\r\n" : "", line);
+        size_t len = strcspn(rest, "\n");
+        (void)printf("%s%.*s\033[K", row > 0 ? "\r\n" : "", (int)len, rest);
+        rest = rest[len] == '\n' ? rest + len + 1 : NULL;
     }
     (void)fputs("\033[J\033[?7h", stdout);
     (void)fflush(stdout);

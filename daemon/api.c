@@ -92,7 +92,7 @@ static bool parse_since(struct ts_daemon *d, const char *text, ts_wall *ret)
         *ret = (ts_wall){ts_loop_wall(d->loop).ms - ms};
         return true;
     }
-    if (ts_engine_time_parse(text, strlen(text), &nano)) {
+    if (ts_time_parse(text, strlen(text), &nano)) {
         *ret = (ts_wall){nano / 1000000};
         return true;
     }

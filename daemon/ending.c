@@ -180,6 +180,14 @@ void ts_ending_turn(struct ts_daemon *d)
     }
 }
 
+static void on_resume(void *ctx)
+{
+    struct ts_daemon *d = ctx;
+    ts_engine_watch_unit(d); /* connects at once if it is not connected */
+    ts_engine_watch_resync(d);
+    ts_daemon_kick(d);
+}
+
 static void on_engine_unit(void *ctx)
 {
     ts_engine_watch_unit(ctx);
@@ -187,7 +195,7 @@ static void on_engine_unit(void *ctx)
 
 bool ts_ending_start(struct ts_daemon *d, struct ts_error *err)
 {
-    const struct ts_host_handler handler = {ts_ending_shutdown, on_engine_unit, d};
+    const struct ts_host_handler handler = {ts_ending_shutdown, on_engine_unit, on_resume, d};
     d->stop_timer = ts_timer_new(d->loop, on_time_is_up, d, err);
     if (d->stop_timer == NULL) {
         return false;

@@ -85,6 +85,7 @@ void ts_engine_watch_lost(struct ts_daemon *d, const struct ts_error *err)
         mark_gap(d);
         ts_timer_after(l->alert, d->model->engine_alert_after_ms);
     }
+    ts_host_engine_is_down(d->host, ts_engine_address(d->engine), d->model->engine_start);
     ts_timer_after(l->retry, retry_delay(l->tries));
     if (l->tries < 16) {
         l->tries++;

@@ -31,6 +31,8 @@ struct ts_host_handler {
     void (*on_shutdown)(void *ctx, bool begins);
     /* The state of the engine's service is known now, or another one. */
     void (*on_engine_unit)(void *ctx);
+    /* The machine slept and is awake again. */
+    void (*on_resume)(void *ctx);
     void *ctx;
 };
 
@@ -52,5 +54,12 @@ void ts_host_let_go(struct ts_host *h);
 /* Asks whether the machine is going down, for when nobody has announced it. Answers within half a
  * second, perhaps from inside this call; one question at a time. */
 void ts_host_ask_going_down(struct ts_host *h, void (*answer)(void *ctx, bool going_down));
+
+/* The engine at this address does not answer: what the machine can do unattended to bring it up is
+ * done, with pauses between, and logged; what remains for a person is in ts_host_engine_outlook().
+ */
+void ts_host_engine_is_down(struct ts_host *h, const char *address, const char *start_command);
+/* What comes next, as far as the machine knows it better; "" if it does not. */
+const char *ts_host_engine_outlook(const struct ts_host *h);
 
 #endif

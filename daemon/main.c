@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon.h"
+#include "entry.h"
 #include "gameplan_check.h"
 #include "observer.h"
 
@@ -138,7 +139,7 @@ static int run(const struct options *options, struct ts_model *take_model)
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
-int main(int argc, char **argv)
+int ts_main(int argc, char **argv)
 {
     struct options options = {.config = NULL};
     int code;

@@ -358,8 +358,9 @@ static void engine_outlook(struct ts_daemon *d, char *out, size_t size)
                        unit, unit, unit);
         break;
     default:
-        (void)snprintf(out, size,
-                       "The services are left as they are and still probed; it is tried again.");
+        (void)snprintf(
+            out, size, "The services are left as they are and still probed; it is tried again.%s%s",
+            ts_host_engine_outlook(d->host)[0] != '\0' ? " " : "", ts_host_engine_outlook(d->host));
         break;
     }
 }

@@ -198,7 +198,7 @@ static void on_events_end(void *ctx, const struct ts_error *err)
     ts_timer_after(d->strays->retry, EVENTS_RETRY);
 }
 
-static void listen(struct ts_daemon *d)
+static void follow_events(struct ts_daemon *d)
 {
     static const struct ts_events_handler handler = {on_events_open, on_start_event, on_events_end};
     struct ts_error err;
@@ -215,7 +215,7 @@ void ts_strays_look(struct ts_daemon *d)
     if (!d->link.up || n == 0 || d->released || !make(d)) {
         return;
     }
-    listen(d);
+    follow_events(d);
     d->strays->list_again = d->strays->listing != NULL;
     if (d->strays->listing == NULL) {
         d->strays->listing = ts_containers_list_made_from(d->engine, images, n, on_listed, d, &err);

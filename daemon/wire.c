@@ -8,7 +8,6 @@
 #include "config/config.h"
 #include "daemon.h"
 
-#define DEFAULT_ENGINE "unix:///var/run/docker.sock"
 #define START_MS       300000 /* checking a long audit trail on a slow disk */
 #define TURN_SOON_MS   10     /* a deadline that has passed and changed nothing */
 #define WINDOW_LOOK_MS 60000  /* wall clocks are set; look at the calendar at least this often */
@@ -193,7 +192,7 @@ static bool make_engine(struct ts_daemon *d, struct ts_error *err)
     const char *env = getenv("DOCKER_HOST"); /* NOLINT(concurrency-mt-unsafe): one thread */
     const char *text = d->model->engine[0] != '\0'     ? d->model->engine
                        : env != NULL && env[0] != '\0' ? env
-                                                       : DEFAULT_ENGINE;
+                                                       : TS_USUAL_ENGINE;
     struct ts_engine_conf conf = {.call_ms = (uint32_t)d->model->engine_timeout_ms};
     if (!ts_address_parse(text, &conf.address, err) || !ts_address_usable(&conf.address, err)) {
         return ts_error_wrap(err, "engine address %.100s", text);

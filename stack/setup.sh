@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, from Debian's archive only. Does nothing, quickly, when all is there.
 #
-#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot, kernel
+#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot, kernel, windows
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
 #   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
@@ -55,7 +55,13 @@ group_packages() {
     kernel)
         printf '%s\n' qemu-system-x86_64=qemu-system-x86 ssh=openssh-client
         ;;
-    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot, kernel)" ;;
+    windows)
+        # wixl alone does not draw in what reads its result back.
+        printf '%s\n' x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64-win32 \
+            x86_64-w64-mingw32-windmc=binutils-mingw-w64-x86-64 wine64 wixl=wixl msiinfo=msitools \
+            dpkg-source=dpkg-dev tclsh=tcl make=make xz=xz-utils
+        ;;
+    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot, kernel, windows)" ;;
     esac
 }
 
@@ -67,6 +73,7 @@ group_reason() {
     test) printf 'for the tests' ;;
     boot) printf 'for the boot tests' ;;
     kernel) printf 'for boot tests with a kernel of their own' ;;
+    windows) printf 'to build and test for Windows' ;;
     esac
 }
 

@@ -23,12 +23,6 @@ static void append(struct ts_error *err, const char *s)
     (void)snprintf(err->msg + used, sizeof(err->msg) - used, "%s", s);
 }
 
-/* strerror() is not thread-safe; this file is the only place that turns errno into text. */
-static const char *errno_text(int errnum, char *buf, size_t size)
-{
-    return strerror_r(errnum, buf, size);
-}
-
 bool ts_error_set(struct ts_error *err, enum ts_code code, const char *fmt, ...)
 {
     va_list ap;
@@ -55,7 +49,7 @@ bool ts_error_errno(struct ts_error *err, int errnum, const char *fmt, ...)
     set_text(err, TS_E_SYSTEM, errnum, fmt, ap);
     va_end(ap);
     append(err, ": ");
-    append(err, errno_text(errnum, buf, sizeof(buf)));
+    append(err, ts_errno_text(errnum, buf, sizeof(buf)));
     return false;
 }
 

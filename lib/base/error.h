@@ -9,6 +9,7 @@
 #define TS_BASE_ERROR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/macros.h"
 
@@ -50,6 +51,10 @@ bool ts_error_wrap(struct ts_error *err, const char *fmt, ...) TS_PRINTF(2, 3);
 
 /* Out of memory, with a message that needs none. Returns false. */
 bool ts_error_nomem(struct ts_error *err);
+
+/* What an errno means. strerror() is not thread-safe; error_*.c is the only place that does this.
+ * The text is in buf, or lives as long as the program. */
+const char *ts_errno_text(int errnum, char *buf, size_t size);
 
 /* A stable lower-case name for the code ("timeout"). Never NULL. */
 const char *ts_code_name(enum ts_code code);

@@ -5,6 +5,8 @@
 
 #include <event2/event.h>
 
+#include "base/timeval.h"
+
 struct deferred {
     struct deferred *next;
     void (*fn)(void *arg);
@@ -32,6 +34,9 @@ struct ts_timer {
 
 struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
 {
+    if (!ts_loop_prepare(err)) {
+        return NULL;
+    }
     struct ts_loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL) {
         ts_error_nomem(err);
@@ -180,7 +185,7 @@ void ts_timer_at(struct ts_timer *t, ts_mono when)
     if (ms < 0) {
         ms = 0;
     }
-    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    const struct timeval tv = ts_timeval_ms(ms);
     (void)evtimer_add(t->event, &tv);
 }
 

@@ -14,6 +14,9 @@ struct event_base;
 struct ts_loop;
 struct ts_timer;
 
+/* What the platform wants done before the first socket; ts_loop_new() does it. */
+bool ts_loop_prepare(struct ts_error *err) TS_MUST_CHECK;
+
 /* A loop on the given clock (borrowed). NULL: TS_E_NOMEM or TS_E_SYSTEM. */
 struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err) TS_MUST_CHECK;
 /* Runs what is still deferred and frees the loop. Everything made from it must be freed before. */

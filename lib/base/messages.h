@@ -36,6 +36,8 @@
     X(17, TS_MSG_MOVE, "move", TS_LOG_NOTICE, "Containers are exchanged for others")               \
     X(18, TS_MSG_MOVE_FAILED, "move.failed", TS_LOG_ERROR,                                         \
       "An exchange of containers did not succeed and goes back")                                   \
+    X(19, TS_MSG_ENGINE_SITUATION, "engine.situation", TS_LOG_WARNING,                             \
+      "What keeps the engine from running, and what remains to be done")                           \
     X(20, TS_MSG_SERVICE_STATE, "service.state", TS_LOG_NOTICE, "A service changed its state")     \
     X(21, TS_MSG_SERVICE_FAILED, "service.failed", TS_LOG_ERROR,                                   \
       "A service failed and is not restarted any more")                                            \
@@ -72,6 +74,37 @@
 
 /* The journal's MESSAGE_ID: 96 bits of ours, then the number. */
 #define TS_MESSAGE_ID_FORMAT "5d1b7a3e9c4f4e0fa6b87c21%08x"
+
+/* The groups of messages, by the first word of their names: the Windows Event Log's categories,
+ * which count from 1. X(number, word) */
+#define TS_MESSAGE_GROUPS(X)                                                                       \
+    X(1, "daemon")                                                                                 \
+    X(2, "config")                                                                                 \
+    X(3, "machine")                                                                                \
+    X(4, "engine")                                                                                 \
+    X(5, "service")                                                                                \
+    X(6, "probe")                                                                                  \
+    X(7, "operator")                                                                               \
+    X(8, "alert")                                                                                  \
+    X(9, "store")                                                                                  \
+    X(10, "control")                                                                               \
+    X(11, "audit")                                                                                 \
+    X(12, "observe")                                                                               \
+    X(13, "debug")                                                                                 \
+    X(14, "move")
+
+/* What of a record stands where in a Windows event. 1 is the text, 2 the message's name, 3 all
+ * fields, one a line; then single fields, for filters and for @TRADESTACK_NAME@ in message_help.c.
+ * X(number, field) */
+#define TS_MESSAGE_INSERTS(X)                                                                      \
+    X(4, "service")                                                                                \
+    X(5, "engine")                                                                                 \
+    X(6, "channel")                                                                                \
+    X(7, "project")                                                                                \
+    X(8, "state_from")                                                                             \
+    X(9, "state_to")                                                                               \
+    X(10, "reason")
+#define TS_MESSAGE_INSERTS_MAX 10
 
 #define TS_MESSAGE_ENUM(number, symbol, name, level, meaning) symbol = (number),
 enum ts_msg { TS_MESSAGES(TS_MESSAGE_ENUM) };

@@ -18,6 +18,9 @@ bool ts_parse_i64n(const char *s, size_t n, int64_t min, int64_t max, int64_t *r
 bool ts_parse_span_ms(const char *s, int64_t *ret_ms) TS_MUST_CHECK;
 /* "true", "yes", "on" / "false", "no", "off"; lower case only. */
 bool ts_parse_bool(const char *s, bool *ret) TS_MUST_CHECK;
+/* RFC 3339 with up to nine digits of a second and any offset, to nanoseconds since 1970; Go's zero
+ * time (year 1) gives 0. False if it is no such text or outside 1970..2261. */
+bool ts_time_parse(const char *text, size_t n, int64_t *ret_nano) TS_MUST_CHECK;
 /* Copies s into dst of `size` bytes. False, dst untouched, if it does not fit. */
 bool ts_copy(char *dst, size_t size, const char *s) TS_MUST_CHECK;
 /* Copies what fits, never splitting a UTF-8 sequence; for text meant for people. */

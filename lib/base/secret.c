@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "base/file.h"
 
 #define SECRET_MAX_BYTES 4096
 
@@ -37,14 +38,7 @@ struct ts_secret *ts_secret_new(const char *s)
 static struct ts_secret *read_line(FILE *f, const char *path, struct ts_error *err)
 {
     char line[SECRET_MAX_BYTES + 2];
-    struct stat st;
-    if (fstat(fileno(f), &st) != 0) {
-        ts_error_errno(err, errno, "stat %s", path);
-        return NULL;
-    }
-    if ((st.st_mode & 07) != 0) {
-        ts_error_set(err, TS_E_DENIED,
-                     "%s: everybody may read this secret; chmod 0640 (or 0600) it", path);
+    if (!ts_file_is_private(f, path, err)) {
         return NULL;
     }
     if (fgets(line, sizeof(line), f) == NULL) {
@@ -70,7 +64,7 @@ static struct ts_secret *read_line(FILE *f, const char *path, struct ts_error *e
 
 struct ts_secret *ts_secret_read(const char *path, struct ts_error *err)
 {
-    FILE *f = fopen(path, "re");
+    FILE *f = ts_file_open(path);
     if (f == NULL) {
         ts_error_errno(err, errno, "read secret %s", path);
         return NULL;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "config/build_internal.h"
 
@@ -130,7 +131,7 @@ static bool build(struct ts_build *b)
 
 static bool is_there(const char *path)
 {
-    FILE *f = fopen(path, "re");
+    FILE *f = ts_file_open(path);
     if (f != NULL) {
         (void)fclose(f);
     }

@@ -14,9 +14,10 @@
 #include <stdio.h>
 
 #include "base/macros.h"
+#include "base/usual.h"
 #include "model/model.h"
 
-#define TS_CONFIG_USUAL_PATH "/etc/tradestack/tradestackd.conf"
+#define TS_CONFIG_USUAL_PATH TS_USUAL_CONFIG
 #define TS_CONFIG_BUILT_IN   "built-in configuration" /* errs.path where no file was read */
 
 #define TS_CONFIG_MAX_BYTES   (1024 * 1024) /* of a file */

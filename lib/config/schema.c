@@ -66,7 +66,7 @@ static const struct ts_key keys[] = {
      .help = "The Compose project to supervise: what `docker compose ls` shows, normally the name "
              "of the compose file's folder."},
     {TS_SECTION_DAEMON, "state_dir", TS_KEY_PATH, MODEL(state_dir), RANGE(1, 0),
-     .def = "/var/lib/tradestack", .restart = true,
+     .def = TS_USUAL_STATE_DIR, .restart = true,
      .help = "Folder of the state file: history, alerts still to be sent, kept restart policies."},
     {TS_SECTION_DAEMON, "host_name", TS_KEY_TEXT, MODEL(host_name), .def = "", .restart = true,
      .help = "How alerts name this machine. Empty: its host name."},
@@ -86,6 +86,11 @@ static const struct ts_key keys[] = {
      .help = "The systemd service that runs the engine. While somebody has stopped it, no "
              "connection is made, because its socket would start it again. Empty: docker.service "
              "if address is Docker's usual socket. none: no such service."},
+    {TS_SECTION_ENGINE, "start_command", TS_KEY_TEXT, MODEL(engine_start), .def = "",
+     .help =
+         "Windows only: a command line that starts the engine. It is run when the engine does not "
+         "answer, with pauses between, by the service's user. Elsewhere the service manager "
+         "starts the engine."},
     {TS_SECTION_ENGINE, "timeout", TS_KEY_SPAN, MODEL(engine_timeout_ms), RANGE(100, 5 * MINUTE),
      .def = "10s", .restart = true, .help = "The longest that one request may take."},
     {TS_SECTION_ENGINE, "resync", TS_KEY_SPAN, MODEL(resync_ms), RANGE(SECOND, HOUR), .def = "1m",
@@ -94,9 +99,8 @@ static const struct ts_key keys[] = {
      RANGE(SECOND, HOUR), .def = "30s",
      .help = "Alert when the engine has not answered for this long."},
 
-    {TS_SECTION_CONTROL, "socket", TS_KEY_PATH, MODEL(socket), RANGE(1, 0),
-     .def = "/run/tradestack/control.sock", .restart = true,
-     .help = "Where tradestackctl finds the daemon."},
+    {TS_SECTION_CONTROL, "socket", TS_KEY_PATH, MODEL(socket), RANGE(1, 0), .def = TS_USUAL_SOCKET,
+     .restart = true, .help = "Where tradestackctl finds the daemon."},
     {TS_SECTION_CONTROL, "operate_group", TS_KEY_TEXT, MODEL(operate_group), .def = "",
      .help = "Members may start, stop and hold services, besides root and the daemon's own user. "
              "Empty: nobody else."},

@@ -89,7 +89,7 @@ static bool may(const struct ts_control *c, const struct ts_peer *peer, enum ts_
     if (right == TS_RIGHT_APPROVE) {
         return approves;
     }
-    if (ts_client_is_owner(peer) || (right == TS_RIGHT_WITHDRAW && approves)) {
+    if (ts_peer_is_owner(peer) || (right == TS_RIGHT_WITHDRAW && approves)) {
         return true;
     }
     bool operates =

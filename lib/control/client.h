@@ -1,6 +1,6 @@
 /*
- * A blocking client for the control socket, for command-line tools: plain sockets and poll(), no
- * event loop, so that it starts fast. Every wait has a deadline.
+ * A blocking client for the control socket (Windows: named pipe), for command-line tools: no event
+ * loop, so that it starts fast. Every wait has a deadline.
  */
 #ifndef TS_CONTROL_CLIENT_H
 #define TS_CONTROL_CLIENT_H
@@ -18,8 +18,6 @@ struct ts_control_client;
 struct ts_control_client *ts_control_connect(const char *path, int64_t timeout_ms,
                                              struct ts_error *err) TS_MUST_CHECK;
 void ts_control_close(struct ts_control_client *c);
-/* For use in poll() together with other descriptors. */
-int ts_control_fd(const struct ts_control_client *c);
 
 /* Sends a call; method without the interface ("GetStatus"). parameters is borrowed, may be NULL. */
 bool ts_control_call(struct ts_control_client *c, const char *method, json_t *parameters, bool more,

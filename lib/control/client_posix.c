@@ -116,11 +116,6 @@ void ts_control_close(struct ts_control_client *c)
     }
 }
 
-int ts_control_fd(const struct ts_control_client *c)
-{
-    return c->fd;
-}
-
 bool ts_control_call(struct ts_control_client *c, const char *method, json_t *parameters, bool more,
                      struct ts_error *err)
 {

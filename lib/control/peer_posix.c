@@ -10,7 +10,7 @@
 
 #include "base/parse.h"
 
-struct ts_peer ts_peer_of(int fd)
+struct ts_peer ts_peer_of(evutil_socket_t fd)
 {
     struct ts_peer peer = {.known = false};
     struct ucred cred;
@@ -20,6 +20,7 @@ struct ts_peer ts_peer_of(int fd)
     }
     peer.known = true;
     peer.uid = cred.uid;
+    peer.is_admin = cred.uid == 0;
     peer.gid = cred.gid;
     peer.pid = cred.pid;
     gid_t groups[TS_PEER_GROUPS_MAX];
@@ -33,7 +34,7 @@ struct ts_peer ts_peer_of(int fd)
     return peer;
 }
 
-bool ts_peer_hung_up(int fd)
+bool ts_peer_hung_up(evutil_socket_t fd)
 {
     struct pollfd p = {.fd = fd, .events = 0};
     return poll(&p, 1, 0) != 0; /* POLLHUP: both directions are closed; also any error */
@@ -52,9 +53,9 @@ bool ts_peer_in_group(const struct ts_peer *peer, uint32_t gid)
     return false;
 }
 
-uint32_t ts_peer_own_uid(void)
+bool ts_peer_is_owner(const struct ts_peer *peer)
 {
-    return geteuid();
+    return peer->known && (peer->uid == 0 || peer->uid == geteuid());
 }
 
 void ts_peer_user_name(uint32_t uid, char *out, size_t size)

@@ -1,19 +1,15 @@
 /* See server.h. The listener and its clients; calls and replies are in call.c. */
 #include "control/server_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/listener.h>
+#include <event2/event.h>
 
+#include "base/timeval.h"
 #include "control/interface.h"
-
-#define ACCEPT_PAUSE_MS 1000 /* after running out of file descriptors */
 
 /* Everything of the client but its own memory; its call learns that it is gone. */
 static void close_client(struct ts_client *client)
@@ -163,12 +159,13 @@ static void on_deadline(void *arg)
 }
 
 /* Takes fd. */
-static struct ts_client *new_client(struct ts_control *c, int fd, const struct ts_peer *peer)
+static struct ts_client *new_client(struct ts_control *c, evutil_socket_t fd,
+                                    const struct ts_peer *peer)
 {
     struct ts_error err;
     struct ts_client *client = calloc(1, sizeof(*client));
     if (client == NULL) {
-        (void)close(fd);
+        (void)evutil_closesocket(fd);
         return NULL;
     }
     client->control = c;
@@ -184,7 +181,7 @@ static struct ts_client *new_client(struct ts_control *c, int fd, const struct t
         if (client->bev != NULL) {
             bufferevent_free(client->bev);
         } else {
-            (void)close(fd);
+            (void)evutil_closesocket(fd);
         }
         free(client);
         return NULL;
@@ -192,16 +189,11 @@ static struct ts_client *new_client(struct ts_control *c, int fd, const struct t
     return client;
 }
 
-bool ts_client_is_owner(const struct ts_peer *peer)
-{
-    return peer->known && (peer->uid == 0 || peer->uid == ts_peer_own_uid());
-}
-
 /* Nobody can keep the operator out by opening connections. */
 static bool has_room(const struct ts_control *c, const struct ts_peer *peer)
 {
     size_t same = 0;
-    if (ts_client_is_owner(peer)) {
+    if (ts_peer_is_owner(peer)) {
         return c->client_count < TS_CONTROL_CLIENTS_MAX;
     }
     for (const struct ts_client *other = c->clients; other != NULL; other = other->next) {
@@ -212,26 +204,22 @@ static bool has_room(const struct ts_control *c, const struct ts_peer *peer)
 }
 
 /* Says so in words, as far as the socket takes it at once. */
-static void turn_away(int fd)
+static void turn_away(evutil_socket_t fd)
 {
     struct ts_buf out = ts_buf_init(TS_VARLINK_REQUEST_MAX);
     json_t *why = json_pack("{s:s, s:s}", "code", ts_code_name(TS_E_LIMIT), "reason",
                             "too many connections to the control socket");
     if (ts_varlink_add_error(&out, TS_VARLINK_INTERFACE ".Failed", why)) {
-        (void)send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ts_listener_say(fd, out.data, out.len);
     }
     json_decref(why);
     ts_buf_done(&out);
-    (void)close(fd);
+    (void)evutil_closesocket(fd);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *addr,
-                      int len, void *arg)
+static void on_accept(void *ctx, evutil_socket_t fd)
 {
-    (void)listener;
-    (void)addr;
-    (void)len;
-    struct ts_control *c = arg;
+    struct ts_control *c = ctx;
     struct ts_peer peer = c->conf.peer_of(fd);
     if (!has_room(c, &peer)) {
         turn_away(fd);
@@ -244,27 +232,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     client->next = c->clients;
     c->clients = client;
     c->client_count++;
-    const struct timeval stalled = {.tv_sec = c->conf.stalled_ms / 1000,
-                                    .tv_usec = (suseconds_t)(c->conf.stalled_ms % 1000 * 1000)};
+    const struct timeval stalled = ts_timeval_ms(c->conf.stalled_ms);
     bufferevent_set_timeouts(client->bev, NULL, &stalled);
     bufferevent_setcb(client->bev, on_readable, on_written, on_closed, client);
     bufferevent_setwatermark(client->bev, EV_READ, 0, TS_VARLINK_REQUEST_MAX);
     (void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
-}
-
-/* Out of file descriptors: the connection stays in the backlog, so asking again at once would
- * spin. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
-{
-    struct ts_control *c = arg;
-    (void)evconnlistener_disable(listener);
-    ts_timer_after(c->accept_pause, ACCEPT_PAUSE_MS);
-}
-
-static void on_accept_again(void *arg)
-{
-    struct ts_control *c = arg;
-    (void)evconnlistener_enable(c->listener);
 }
 
 void ts_control_set_groups(struct ts_control *c, const struct ts_control_conf *conf)
@@ -275,6 +247,7 @@ void ts_control_set_groups(struct ts_control *c, const struct ts_control_conf *c
     c->conf.approve_gid = conf->approve_gid;
     c->conf.has_read_gid = conf->has_read_gid;
     c->conf.read_gid = conf->read_gid;
+    ts_listener_set_groups(c->listener, conf);
 }
 
 /* The configuration with its defaults. False: a method that the description does not have. */
@@ -309,7 +282,6 @@ struct ts_control *ts_control_new(struct ts_loop *loop, const struct ts_control_
                                   struct ts_error *err)
 {
     struct ts_control *c = calloc(1, sizeof(*c));
-    int fd = conf->listen_fd;
     if (c == NULL) {
         ts_error_nomem(err);
         return NULL;
@@ -319,28 +291,11 @@ struct ts_control *ts_control_new(struct ts_loop *loop, const struct ts_control_
         free(c);
         return NULL;
     }
-    if (fd < 0) {
-        fd = ts_control_listen(conf->path, err);
-        if (fd < 0) {
-            free(c);
-            return NULL;
-        }
-        c->path = strdup(conf->path);
-    } else {
-        (void)evutil_make_socket_nonblocking(fd);
-    }
-    c->accept_pause = ts_timer_new(loop, on_accept_again, c, err);
-    c->listener = c->accept_pause == NULL
-                      ? NULL
-                      : evconnlistener_new(ts_loop_base(loop), on_accept, c,
-                                           LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    c->listener = ts_listener_new(loop, conf, on_accept, c, err);
     if (c->listener == NULL) {
-        (void)close(fd);
-        ts_control_free(c);
-        ts_error_nomem(err);
+        free(c);
         return NULL;
     }
-    evconnlistener_set_error_cb(c->listener, on_accept_error);
     return c;
 }
 
@@ -358,13 +313,6 @@ void ts_control_free(struct ts_control *c)
             free(client);
         }
     }
-    if (c->listener != NULL) {
-        evconnlistener_free(c->listener);
-    }
-    ts_timer_free(c->accept_pause);
-    if (c->path != NULL) {
-        (void)unlink(c->path);
-        free(c->path);
-    }
+    ts_listener_free(c->listener);
     free(c);
 }

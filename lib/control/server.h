@@ -42,9 +42,10 @@ struct ts_control_method {
 };
 
 struct ts_control_conf {
-    const char *path; /* of the socket; made with mode 0666 inside a directory that limits access */
+    const char *path; /* of the socket, made with mode 0666 inside a directory that limits access;
+                       * on Windows of the pipe, which only the groups below may open */
     int listen_fd;    /* a socket handed over instead, or -1 */
-    /* root and our own user may do everything. */
+    /* Administrators (root) and our own user may do everything. */
     bool has_operate_gid;
     uint32_t operate_gid;
     bool has_approve_gid; /* else nobody may approve */
@@ -59,7 +60,7 @@ struct ts_control_conf {
     /* A call was refused for lack of rights; for the log. May be NULL. */
     void (*on_refused)(void *ctx, const struct ts_peer *peer, const char *method);
     /* Who is behind a connection; NULL: ts_peer_of(). */
-    struct ts_peer (*peer_of)(int fd);
+    struct ts_peer (*peer_of)(evutil_socket_t fd);
     void *ctx;
 };
 

@@ -7,7 +7,7 @@
 #include "control/varlink.h"
 
 struct bufferevent;
-struct evconnlistener;
+struct ts_listener;
 struct ts_client;
 
 struct ts_call {
@@ -35,9 +35,7 @@ struct ts_client {
 
 struct ts_control {
     struct ts_loop *loop;
-    struct evconnlistener *listener;
-    struct ts_timer *accept_pause;
-    char *path; /* to be removed; NULL when the socket was handed over */
+    struct ts_listener *listener;
     struct ts_client *clients;
     size_t client_count;
     struct ts_control_conf conf; /* path and listen_fd are not kept */
@@ -50,12 +48,20 @@ void ts_client_drop(struct ts_client *client);
 void ts_client_next(struct ts_client *client);
 /* Bytes that the client has not read yet. */
 size_t ts_client_unread(const struct ts_client *client);
-/* May do everything: root and our own user. */
-bool ts_client_is_owner(const struct ts_peer *peer);
 /* Parses one message and hands it to its handler. */
 void ts_call_begin(struct ts_client *client, const char *text, size_t len);
 
-/* A listening socket with its file, or -1. Errors as of ts_control_new(). */
-int ts_control_listen(const char *path, struct ts_error *err);
+/* listen_*.c: takes connections until it is freed. Of conf it uses the path, the socket that was
+ * handed over, and the groups. accept() is called from the loop and takes fd, which does not block.
+ * Errors as of ts_control_new(). */
+struct ts_listener *ts_listener_new(struct ts_loop *loop, const struct ts_control_conf *conf,
+                                    void (*accept)(void *ctx, evutil_socket_t fd), void *ctx,
+                                    struct ts_error *err) TS_MUST_CHECK;
+/* Removes the socket file unless it was handed over. NULL is fine. */
+void ts_listener_free(struct ts_listener *l);
+/* New group rules. */
+void ts_listener_set_groups(struct ts_listener *l, const struct ts_control_conf *conf);
+/* Gives a connection what it takes at once; its end is no signal. */
+void ts_listener_say(evutil_socket_t fd, const char *bytes, size_t n);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/parse.h"
+#include "base/usual.h"
 #include "engine/engine_internal.h"
 
 #define FULL_ID (TS_ENGINE_ID - 1)
@@ -96,7 +97,7 @@ struct ts_http_call ts_engine_http_call(const struct ts_engine *e, const char *m
 {
     return (struct ts_http_call){.method = method,
                                  .url = url,
-                                 .unix_socket = e->unix_socket,
+                                 .local = e->local,
                                  .ca_file = e->ca_file,
                                  .deadline_ms = e->call_ms,
                                  .max_body = TS_ENGINE_BODY_MAX,
@@ -178,8 +179,8 @@ void ts_engine_explain(const struct ts_engine *e, const char *what, struct ts_er
     (void)ts_error_wrap(err, "engine %.60s: %s", e->address, what);
     size_t used = strlen(err->msg);
     const char *hint = "";
-    if (err->code == TS_E_DENIED && e->unix_socket != NULL && err->detail < 100) {
-        hint = " (does this user belong to the group docker?)";
+    if (err->code == TS_E_DENIED && e->local != NULL && err->detail < 100) {
+        hint = TS_USUAL_DENIED_HINT;
     } else if (err->code == TS_E_UNAVAILABLE && err->detail < 100) {
         hint = " (is the engine running?)";
     }

@@ -15,11 +15,11 @@ static bool set_target(struct ts_engine *e, const struct ts_address *a, struct t
         return false;
     }
     ts_address_print(a, e->address);
-    if (a->kind == TS_ADDRESS_UNIX) {
+    if (a->kind == TS_ADDRESS_UNIX || a->kind == TS_ADDRESS_NPIPE) {
         /* The host is not looked up; Go's server wants one to be there. */
         (void)snprintf(e->base_url, sizeof(e->base_url), "http://localhost");
-        e->unix_socket = strdup(a->path);
-        return e->unix_socket != NULL || ts_error_nomem(err);
+        e->local = strdup(a->path);
+        return e->local != NULL || ts_error_nomem(err);
     }
     if (a->path[0] != '\0' && strcmp(a->path, "/") != 0) {
         return ts_error_set(err, TS_E_INVALID, "an engine's address has no path: %.100s",
@@ -62,7 +62,7 @@ void ts_engine_free(struct ts_engine *e)
     while (e->ops != NULL) {
         ts_engine_op_free(e->ops);
     }
-    free(e->unix_socket);
+    free(e->local);
     free(e->ca_file);
     free(e);
 }

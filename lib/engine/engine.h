@@ -36,7 +36,7 @@ struct ts_engine_op; /* a call that is under way */
 #define TS_ENGINE_DETAIL    64
 
 struct ts_engine_conf {
-    struct ts_address address; /* unix, tcp, http or https */
+    struct ts_address address; /* of any kind that this platform has */
     const char *ca_file;       /* https: PEM bundle; NULL: the system's. Copied */
     uint32_t call_ms;          /* 0: TS_ENGINE_CALL_MS */
     uint32_t action_ms;        /* 0: TS_ENGINE_ACTION_MS */

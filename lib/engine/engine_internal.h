@@ -18,7 +18,7 @@ struct ts_engine {
     struct ts_http *http;
     char address[TS_ADDRESS_TEXT];
     char base_url[TS_ADDRESS_TEXT]; /* "http://localhost", nothing behind the port */
-    char *unix_socket;              /* NULL: TCP */
+    char *local;                    /* a Unix socket or a pipe; NULL: TCP */
     char *ca_file;
     uint32_t call_ms;
     uint32_t action_ms;

@@ -107,7 +107,7 @@ static ts_wall wall_of(const json_t *inspect, const char *path)
 {
     const char *text = ts_json_str_or(inspect, path, "");
     int64_t nano = 0;
-    if (!ts_engine_time_parse(text, strlen(text), &nano)) {
+    if (!ts_time_parse(text, strlen(text), &nano)) {
         nano = 0;
     }
     return (ts_wall){nano / 1000000};

@@ -121,10 +121,6 @@ bool ts_container_parse(const json_t *inspect, struct ts_container *ret,
 bool ts_container_env(const json_t *inspect, const char *name, const char **ret_value,
                       struct ts_error *err) TS_MUST_CHECK;
 
-/* RFC 3339 with up to nine digits of a second and any offset, to nanoseconds since 1970; Go's zero
- * time (year 1) gives 0. False if it is no such text or outside 1970..2261. */
-bool ts_engine_time_parse(const char *text, size_t n, int64_t *ret_nano) TS_MUST_CHECK;
-
 /* "running", "healthy", …; from text false if unknown (Podman's own words are known too). */
 const char *ts_container_status_name(enum ts_container_status status);
 bool ts_container_status_parse(const char *text, enum ts_container_status *ret) TS_MUST_CHECK;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/parse.h"
 #include "engine/inspect.h"
 
 #define STAMP_MAX 40 /* bytes of a time stamp */
@@ -33,7 +34,7 @@ static struct ts_log_line line_of(const struct ts_log_demux *d, enum ts_log_stre
     if (d->has_times && !s->continued) {
         const char *space = memchr(s->text, ' ', s->len);
         size_t n = space == NULL ? s->len : (size_t)(space - s->text);
-        if (ts_engine_time_parse(s->text, n, &line.time_nano)) {
+        if (ts_time_parse(s->text, n, &line.time_nano)) {
             n += space == NULL ? 0 : 1;
             line.text += n;
             line.len -= n;
@@ -88,7 +89,7 @@ static void drop_inner_stamp(struct ts_log_splitter *s)
     size_t n = s->len - s->frame_at;
     if (s->text[s->len - 1] == ' ') {
         s->frame_open = false;
-        if (ts_engine_time_parse(s->text + s->frame_at, n - 1, &nano)) {
+        if (ts_time_parse(s->text + s->frame_at, n - 1, &nano)) {
             s->len = s->frame_at;
         }
     } else if (n > STAMP_MAX) {

@@ -191,6 +191,7 @@ struct ts_model {
     bool stop_on_exit;           /* the daemon's end stops the stack */
 
     /* [engine] */
+    char engine_start[TS_TEXT_MAX]; /* Windows: the command that starts it; "" for none */
     char engine[TS_TEXT_MAX];  /* unix:///path, tcp://host:port; "" = DOCKER_HOST, else default */
     int64_t engine_timeout_ms; /* one request */
     char engine_unit[TS_NAME_MAX]; /* systemd's; "" = the usual one, "none" */

@@ -7,7 +7,9 @@
 #include "base/parse.h"
 #include "net/address_internal.h"
 
-#define FORMS "use unix:///path, tcp://host:port, http://host:port or https://host:port"
+#define FORMS                                                                                      \
+    "use unix:///path (Windows: npipe:////./pipe/name), tcp://host:port, http://host:port or "     \
+    "https://host:port"
 
 static const struct {
     const char *scheme;
@@ -157,10 +159,12 @@ bool ts_address_parse(const char *text, struct ts_address *ret, struct ts_error 
 
 bool ts_address_usable(const struct ts_address *a, struct ts_error *err)
 {
-    if (a->kind == TS_ADDRESS_NPIPE && !ts_net_has_named_pipes()) {
+    bool is_foreign =
+        ts_net_has_unix_sockets() ? a->kind == TS_ADDRESS_NPIPE : a->kind == TS_ADDRESS_UNIX;
+    if (is_foreign) {
         return ts_error_set(err, TS_E_INVALID,
-                            "%s is a Windows named pipe, which this system does not have; " FORMS,
-                            a->path);
+                            "%.120s is a %s, which this system does not have; " FORMS, a->path,
+                            a->kind == TS_ADDRESS_NPIPE ? "Windows named pipe" : "Unix socket");
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
-bool ts_net_has_named_pipes(void);
+/* Unix sockets (false: named pipes). */
+bool ts_net_has_unix_sockets(void);
 
 #endif

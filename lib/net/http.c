@@ -53,7 +53,7 @@ static void on_fd(evutil_socket_t fd, short what, void *arg)
     int flags =
         ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
     int running = 0;
-    (void)curl_multi_socket_action(h->multi, fd, flags, &running);
+    (void)curl_multi_socket_action(h->multi, (curl_socket_t)fd, flags, &running);
     settle(h);
 }
 
@@ -100,7 +100,7 @@ static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, 
     if (w->event != NULL) {
         event_free(w->event);
     }
-    w->event = event_new(ts_loop_base(h->loop), fd, events, on_fd, h);
+    w->event = event_new(ts_loop_base(h->loop), (evutil_socket_t)fd, events, on_fd, h);
     return w->event != NULL && event_add(w->event, NULL) == 0 ? 0 : -1;
 }
 

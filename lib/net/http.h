@@ -44,9 +44,10 @@ typedef void ts_http_done(void *ctx, const struct ts_http_reply *reply, const st
 
 /* Everything is copied by ts_http_start(). */
 struct ts_http_call {
-    const char *method;         /* "GET", "HEAD", "POST", … */
-    const char *url;            /* http:// or https:// */
-    const char *unix_socket;    /* connect here instead of to the URL's host; NULL: TCP */
+    const char *method; /* "GET", "HEAD", "POST", … */
+    const char *url;    /* http:// or https:// */
+    const char *local;  /* connect here instead of to the URL's host: a Unix socket's path or,
+                           on Windows, a named pipe's (//./pipe/…); NULL: TCP */
     const char *const *headers; /* "Name: value" */
     size_t header_count;
     const void *body; /* NULL: none */

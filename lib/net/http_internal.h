@@ -38,6 +38,7 @@ struct ts_http_req {
     uint32_t waited_ms;   /* of a TS_E_TIMEOUT */
     enum ts_code failure; /* why we made curl stop; TS_E_NONE: not us */
     const char *failure_text;
+    char *local; /* a pipe's name; NULL: none, or curl knows it */
     char curl_text[CURL_ERROR_SIZE];
     bool is_stream;
     bool url_is_public;
@@ -57,6 +58,9 @@ void ts_http_req_finish(struct ts_http_req *r, CURLcode result);
  * mean; gives curl the options of the call (false: out of memory). */
 bool ts_http_check_call(const struct ts_http_call *call, struct ts_error *err) TS_MUST_CHECK;
 bool ts_http_set_call(struct ts_http_req *r, const struct ts_http_call *call) TS_MUST_CHECK;
+
+/* http_local_*.c: the call goes to a local socket or pipe. */
+CURLcode ts_http_set_local(struct ts_http_req *r, const char *path);
 
 /* http_req.c: curl's callbacks for the answer. */
 size_t ts_http_has_body(char *bytes, size_t one, size_t n, void *ctx);

@@ -192,6 +192,7 @@ static void free_req(struct ts_http_req *r)
     }
     unlink_ready(r);
     curl_easy_cleanup(r->easy);
+    free(r->local);
     curl_slist_free_all(r->headers);
     ts_timer_free(r->deadline);
     ts_buf_done(&r->request_body);

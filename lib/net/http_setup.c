@@ -18,7 +18,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     (void)purpose;
     curl_socket_t fd = socket(address->family, address->socktype, address->protocol);
     if (fd != CURL_SOCKET_BAD) {
-        (void)evutil_make_socket_closeonexec(fd);
+        (void)evutil_make_socket_closeonexec((evutil_socket_t)fd);
     }
     return fd;
 }
@@ -134,8 +134,8 @@ static CURLcode set_options(struct ts_http_req *r, const struct ts_http_call *ca
         rc = option_ok(
             rc, curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms));
     }
-    if (call->unix_socket != NULL) {
-        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket));
+    if (call->local != NULL) {
+        rc = option_ok(rc, ts_http_set_local(r, call->local));
     }
     return option_ok(rc, set_method(r, call));
 }

@@ -1,7 +1,7 @@
 /*
- * Host name to addresses without blocking: the hosts file, then the system's name servers, over
- * libevent's evdns. Each look-up reads the configuration afresh, so a changed resolv.conf needs no
- * restart, and nothing is kept awake between look-ups.
+ * Host name to addresses without blocking. POSIX: the hosts file, then the system's name servers,
+ * over libevent's evdns; each look-up reads the configuration afresh, so a changed resolv.conf
+ * needs no restart. Windows: the system's own resolver. Nothing is kept awake between look-ups.
  */
 #ifndef TS_NET_RESOLVE_H
 #define TS_NET_RESOLVE_H
@@ -21,8 +21,8 @@ typedef void ts_lookup_done(void *ctx, const struct addrinfo *addresses,
 
 /*
  * Looks up the stream addresses of a host; a numeric one works too. done runs once, in a later
- * turn, and the look-up is gone when it returns. There is no deadline but evdns's own (about 15 s
- * a name server): the caller cancels. NULL: TS_E_NOMEM.
+ * turn, and the look-up is gone when it returns. There is no deadline but the resolver's own (about
+ * 15 s a name server): the caller cancels. NULL: TS_E_NOMEM.
  */
 struct ts_lookup *ts_lookup_start(struct ts_loop *loop, const char *host, uint16_t port,
                                   ts_lookup_done *done, void *ctx,

@@ -9,9 +9,9 @@
 
 #include "net/address_internal.h"
 
-bool ts_net_has_named_pipes(void)
+bool ts_net_has_unix_sockets(void)
 {
-    return false;
+    return true;
 }
 
 evutil_socket_t ts_socket_open(int family)

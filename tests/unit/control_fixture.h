@@ -9,9 +9,6 @@
 #include "unit.h"
 
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -20,6 +17,8 @@
 #include "base/loop.h"
 #include "control/server.h"
 #include "control/varlink.h"
+#include "os.h"
+#include "os_net.h"
 
 #define GUARD_MS    8000
 #define HEARD_MAX   (16 << 20)
@@ -39,7 +38,7 @@ struct scene {
     struct ts_timer *guard;
     struct ts_control_conf conf;
     struct ts_peer next_peer; /* who the next visitor is */
-    char path[64];
+    char path[OS_PATH];
     bool (*until)(struct scene *s);
     /* What the handlers saw. */
     struct ts_call *waiting; /* the last Wait */
@@ -55,14 +54,14 @@ struct scene {
 static struct scene *fixture_scene;
 
 struct visitor {
-    int fd;
+    evutil_socket_t fd;
     struct event *event;
     struct ts_buf heard;
     size_t messages;
     bool closed; /* by the server */
 };
 
-static struct ts_peer fixture_peer(int fd)
+static struct ts_peer fixture_peer(evutil_socket_t fd)
 {
     (void)fd;
     return fixture_scene->next_peer;
@@ -179,10 +178,10 @@ static inline void set_scene(struct scene *s)
     struct ts_error err;
     memset(s, 0, sizeof(*s));
     fixture_scene = s;
-    (void)snprintf(s->path, sizeof(s->path), "/tmp/ts-control-%d.sock", (int)getpid());
+    os_local_path(s->path);
     s->loop = ts_loop_new(ts_clock_real(), &err);
     s->guard = ts_timer_new(s->loop, fixture_on_guard, s, &err);
-    s->next_peer = (struct ts_peer){.known = true, .uid = 0};
+    s->next_peer = (struct ts_peer){.known = true, .is_admin = true, .uid = 0};
     s->conf = (struct ts_control_conf){.path = s->path,
                                        .listen_fd = -1,
                                        .methods = fixture_methods,
@@ -209,12 +208,10 @@ static inline void end_scene(struct scene *s)
     ts_loop_free(s->loop);
 }
 
-static inline int connect_to(const char *path)
+static inline evutil_socket_t connect_to(const char *path)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    evutil_socket_t fd = os_local_dial(path);
+    assert_true(fd >= 0);
     return fd;
 }
 
@@ -223,13 +220,13 @@ static void visitor_on_readable(evutil_socket_t fd, short what, void *arg)
     struct visitor *v = arg;
     static char chunk[65536];
     (void)what;
-    ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+    ev_ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
     if (n <= 0) {
         v->closed = true;
         (void)event_del(v->event);
         return;
     }
-    for (ssize_t i = 0; i < n; i++) {
+    for (ev_ssize_t i = 0; i < n; i++) {
         v->messages += chunk[i] == '\0';
     }
     assert_true(ts_buf_add(&v->heard, chunk, (size_t)n));
@@ -259,14 +256,14 @@ static inline void leave(struct visitor *v)
 {
     event_free(v->event);
     if (v->fd >= 0) {
-        (void)close(v->fd);
+        (void)evutil_closesocket(v->fd);
     }
     ts_buf_done(&v->heard);
 }
 
 static inline void say(struct visitor *v, const char *bytes, size_t n)
 {
-    assert_int_equal(send(v->fd, bytes, n, MSG_NOSIGNAL), (ssize_t)n);
+    assert_int_equal(os_send(v->fd, bytes, n), n);
 }
 #define SAY(v, literal) say(v, literal, sizeof(literal))
 

@@ -8,17 +8,16 @@
 
 #include "unit.h"
 
-#include <netinet/in.h>
+#include <ctype.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 
 #include "base/loop.h"
+#include "os.h"
+#include "os_net.h"
 
 #define GUARD_MS     8000
 #define MAX_PEERS    32
@@ -74,14 +73,15 @@ struct answer {
 };
 
 struct server {
-    struct evconnlistener *listener;
+    struct evconnlistener *listener; /* one of these two */
+    struct os_local *local;
     struct bufferevent *peers[MAX_PEERS];
     size_t peer_count; /* connections ever accepted */
     const struct answer *answers;
     size_t answer_count;
     char requests[MAX_REQUESTS][2048]; /* as received, body included */
     size_t request_count;
-    char path[64];
+    char path[OS_PATH];
     uint16_t port;
 };
 
@@ -96,6 +96,23 @@ static void server_on_written(struct bufferevent *bev, void *ctx)
     }
 }
 
+/* What stands behind the header's name, which is given in lower case with its colon; NULL: it is
+ * not there. */
+static inline const char *find_header(const char *head, const char *name)
+{
+    for (const char *at = strchr(head, '\n'); at != NULL; at = strchr(at, '\n')) {
+        size_t n = 0;
+        at++;
+        while (name[n] != '\0' && tolower((unsigned char)at[n]) == name[n]) {
+            n++;
+        }
+        if (name[n] == '\0') {
+            return at + n;
+        }
+    }
+    return NULL;
+}
+
 /* Takes one whole request off the input; false while it is incomplete. */
 static bool server_take(struct server *s, struct bufferevent *bev)
 {
@@ -108,10 +125,8 @@ static bool server_take(struct server *s, struct bufferevent *bev)
     char head[2048] = "";
     ev_ssize_t have = evbuffer_copyout(in, head, total < sizeof(head) ? total : sizeof(head) - 1);
     assert_true(have > 0);
-    const char *length = strcasestr(head, "Content-Length: ");
-    if (length != NULL) {
-        total += strtoul(length + 16, NULL, 10);
-    }
+    const char *length = find_header(head, "content-length:");
+    total += length != NULL ? strtoul(length, NULL, 10) : 0;
     if (evbuffer_get_length(in) < total) {
         return false;
     }
@@ -164,12 +179,8 @@ static void server_on_event(struct bufferevent *bev, short what, void *ctx)
     server_on_written(bev, ctx);
 }
 
-static void server_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
-                             int len, void *ctx)
+static void server_take_peer(void *ctx, evutil_socket_t fd)
 {
-    (void)l;
-    (void)from;
-    (void)len;
     struct server *s = ctx;
     assert_true(s->peer_count < MAX_PEERS);
     struct bufferevent *bev =
@@ -178,6 +189,15 @@ static void server_on_accept(struct evconnlistener *l, evutil_socket_t fd, struc
     s->peers[s->peer_count++] = bev;
     bufferevent_setcb(bev, server_on_read, NULL, server_on_event, s);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+static void server_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *from,
+                             int len, void *ctx)
+{
+    (void)l;
+    (void)from;
+    (void)len;
+    server_take_peer(ctx, fd);
 }
 
 static inline void server_start(struct server *s, const struct answer *answers, size_t count,
@@ -202,15 +222,13 @@ static inline void server_start_tcp(struct server *s, const struct answer *answe
     s->port = ntohs(at.sin_port);
 }
 
-/* On a socket in a new temporary folder, in s->path. */
-static inline void server_start_unix(struct server *s, const struct answer *answers, size_t count)
+/* On a local socket or pipe, in s->path. */
+static inline void server_start_local(struct server *s, const struct answer *answers, size_t count)
 {
-    char folder[] = "/tmp/ts-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    (void)snprintf(s->path, sizeof(s->path), "%s/socket", folder);
-    memcpy(at.sun_path, s->path, strlen(s->path) + 1);
-    server_start(s, answers, count, (const struct sockaddr *)&at, sizeof(at));
+    s->answers = answers;
+    s->answer_count = count;
+    os_local_path(s->path);
+    s->local = os_local_listen(fixture_loop, s->path, server_take_peer, s);
 }
 
 /* Sends to the peer that connected n-th, counted from 0. */
@@ -227,11 +245,11 @@ static inline void server_stop(struct server *s)
             bufferevent_free(s->peers[i]);
         }
     }
-    evconnlistener_free(s->listener);
-    if (s->path[0] != '\0') {
-        (void)unlink(s->path);
-        *strrchr(s->path, '/') = '\0';
-        (void)rmdir(s->path);
+    if (s->listener != NULL) {
+        evconnlistener_free(s->listener);
+    }
+    if (s->local != NULL) {
+        os_local_stop(s->local);
     }
     memset(s, 0, sizeof(*s));
 }

@@ -7,15 +7,13 @@
 
 #include "net_fixture.h"
 
-#include <ftw.h>
-#include <sys/stat.h>
-
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 
 #include "alert/sender_internal.h"
 #include "base/json.h"
 #include "base/parse.h"
+#include "os.h"
 
 #define TOKEN     "aBcD-1234567890_efghijklmnopqrstuvwxyz"
 #define MINUTE_MS 60000LL
@@ -133,7 +131,7 @@ static void answer_with(const struct script *list, size_t count)
 
 /* --- the sender's side */
 
-static char dir[64];
+static char dir[OS_PATH];
 static struct ts_http *http;
 static struct ts_store *store;
 static struct ts_sender *sender;
@@ -188,9 +186,9 @@ static void write_url(struct ts_channel_spec *spec, const char *url)
 {
     FILE *f = fopen(spec->url_file, "w");
     assert_non_null(f);
-    assert_int_equal(fchmod(fileno(f), 0600), 0);
     assert_true(fprintf(f, "%s\n", url) > 0);
     assert_int_equal(fclose(f), 0);
+    os_set_private(spec->url_file, true);
 }
 
 static void add_channel(const char *name, enum ts_channel_kind kind)
@@ -254,9 +252,9 @@ static int setup(void **state)
     store_failures = 0;
     retry_ms = 0;
     http_port = 0;
-    strcpy(dir, "/tmp/ts-sender-XXXXXX");
+    os_temp_dir(dir);
     fixture_loop = ts_loop_new(&fake_clock, &err);
-    if (mkdtemp(dir) == NULL || fixture_loop == NULL) {
+    if (fixture_loop == NULL) {
         return -1;
     }
     http = ts_http_new(fixture_loop, &err);
@@ -270,14 +268,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
@@ -288,7 +278,8 @@ static int teardown(void **state)
     evhttp_free(http_server);
     ts_model_free(model);
     ts_loop_free(fixture_loop);
-    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    os_remove(dir);
+    return 0;
 }
 
 #define SENDER_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

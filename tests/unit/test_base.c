@@ -1,8 +1,6 @@
 #include "unit.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -13,6 +11,7 @@
 #include "base/loop.h"
 #include "base/parse.h"
 #include "base/secret.h"
+#include "os.h"
 
 static void test_error_wrap_puts_context_in_front(void **state)
 {
@@ -130,21 +129,24 @@ static void test_secret_file_must_not_be_world_readable(void **state)
 {
     (void)state;
     struct ts_error err;
-    char path[] = "/tmp/ts-secret-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "https://x/y\nrest\n", 17), 17);
-    assert_int_equal(fchmod(fd, 0600), 0);
+    char dir[OS_PATH];
+    char path[OS_PATH + 8];
+    os_temp_dir(dir);
+    (void)snprintf(path, sizeof(path), "%s/secret", dir);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_true(fputs("https://x/y\nrest\n", f) >= 0);
+    (void)fclose(f);
+    os_set_private(path, true);
     struct ts_secret *s = ts_secret_read(path, &err);
     assert_non_null(s);
     assert_string_equal(ts_secret_reveal(s), "https://x/y");
     ts_secret_free(s);
-    assert_int_equal(fchmod(fd, 0644), 0);
+    os_set_private(path, false);
     assert_null(ts_secret_read(path, &err));
     assert_int_equal(err.code, TS_E_DENIED);
     assert_null(strstr(err.msg, "https"));
-    (void)close(fd);
-    (void)unlink(path);
+    os_remove(dir);
 }
 
 static void test_wall_and_span_text(void **state)

@@ -1,11 +1,11 @@
 #include "unit.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/macros.h"
 #include "config/config.h"
+#include "os.h"
 
 /* Enough to pass all checks; rows below are put behind it. */
 #define BOT "[service bot]\nguarded = yes\n"
@@ -34,8 +34,8 @@ static void test_sample_gives_the_built_in_stack(void **state)
     struct ts_model *m = ts_config_defaults();
     assert_non_null(m);
     assert_string_equal(m->project, "docker");
-    assert_string_equal(m->state_dir, "/var/lib/tradestack");
-    assert_string_equal(m->socket, "/run/tradestack/control.sock");
+    assert_string_equal(m->state_dir, TS_USUAL_STATE_DIR);
+    assert_string_equal(m->socket, TS_USUAL_SOCKET);
     assert_int_equal(m->log_level, TS_LOG_INFO);
     assert_int_equal(m->service_count, 3);
     const struct ts_svc_spec *gateway = ts_model_find(m, "gateway");
@@ -346,27 +346,26 @@ static void test_url_file_is_found_beside_the_file_or_among_the_credentials(void
     assert_string_equal(m->channels[0].url_file, "dir/hook");
     assert_string_equal(m->channels[1].url_file, "/etc/hook");
     ts_model_free(m);
-    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x", 1), 0);
+    os_set_env("CREDENTIALS_DIRECTORY", "/run/credentials/x");
     m = parse_fine(text);
     assert_string_equal(m->channels[0].url_file, "/run/credentials/x/hook");
     assert_string_equal(m->channels[1].url_file, "/etc/hook");
     ts_model_free(m);
-    char dir[] = "/tmp/ts-credentials-XXXXXX";
-    char file[64];
-    char want[64];
-    assert_non_null(mkdtemp(dir));
+    char dir[OS_PATH];
+    char file[OS_PATH + 32];
+    char want[OS_PATH + 32];
+    os_temp_dir(dir);
     (void)snprintf(file, sizeof(file), "%s/tradestack_hook", dir);
-    FILE *f = fopen(file, "we");
+    FILE *f = fopen(file, "w");
     assert_non_null(f);
     (void)fclose(f);
-    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
+    os_set_env("CREDENTIALS_DIRECTORY", dir);
     m = parse_fine(text);
     (void)snprintf(want, sizeof(want), "%s/tradestack_hook", dir);
     assert_string_equal(m->channels[0].url_file, want);
     ts_model_free(m);
-    assert_int_equal(unlink(file), 0);
-    assert_int_equal(rmdir(dir), 0);
-    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+    os_remove(dir);
+    os_set_env("CREDENTIALS_DIRECTORY", NULL);
 }
 
 static void test_files_that_cannot_be_read_are_named(void **state)
@@ -383,14 +382,17 @@ static void test_files_that_cannot_be_read_are_named(void **state)
 static void test_a_file_is_read_from_disk(void **state)
 {
     (void)state;
-    char path[] = "/tmp/ts-config-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    char dir[OS_PATH];
+    char path[OS_PATH + 8];
+    os_temp_dir(dir);
+    (void)snprintf(path, sizeof(path), "%s/conf", dir);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
     static const char text[] = BOT "[daemon]\nproject = ondisk\n";
-    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-    (void)close(fd);
+    assert_true(fputs(text, f) >= 0);
+    (void)fclose(f);
     struct ts_model *m = ts_config_load(path, &errs);
-    (void)unlink(path);
+    os_remove(dir);
     assert_non_null(m);
     assert_string_equal(m->project, "ondisk");
     ts_model_free(m);
@@ -404,10 +406,23 @@ static void test_without_a_file_the_sample_applies(void **state)
     assert_string_equal(errs.path, TS_CONFIG_BUILT_IN);
     assert_string_equal(m->channels[0].url_file, "/nowhere/discord-webhook");
     ts_model_free(m);
-    assert_null(ts_config_load_optional("/tmp", &errs)); /* is there, but no file */
-    assert_string_equal(errs.path, "/tmp");
-    assert_null(ts_config_load_optional("/dev/null/t.conf", &errs)); /* cannot be looked at */
-    assert_non_null(strstr(errs.list[0].text, "Not a directory"));
+    assert_null(ts_config_load_optional(OS_FOLDER, &errs)); /* is there, but no file */
+    assert_string_equal(errs.path, OS_FOLDER);
+    char dir[OS_PATH];
+    char path[OS_PATH + 16];
+    os_temp_dir(dir);
+    (void)snprintf(path, sizeof(path), "%s/file", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fclose(f);
+    (void)snprintf(path, sizeof(path), "%s/file/t.conf", dir);
+    struct ts_model *none = ts_config_load_optional(path, &errs);
+    os_remove(dir);
+    if (OS_FILE_IS_NO_FOLDER) { /* cannot be looked at */
+        assert_null(none);
+        assert_non_null(strstr(errs.list[0].text, "Not a directory"));
+    }
+    ts_model_free(none);
 }
 
 static void test_a_reload_keeps_what_needs_a_restart(void **state)

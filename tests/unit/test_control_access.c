@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define OPERATORS 500
 #define READERS   600
@@ -328,7 +330,7 @@ static void test_a_dead_server_s_socket_is_replaced(void **state)
     char got[64];
     set_scene(&s);
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", s.path);
+    memcpy(addr.sun_path, s.path, strlen(s.path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     (void)close(fd); /* as kill -9 leaves it */
@@ -390,7 +392,7 @@ static void test_a_socket_that_was_handed_over_is_used_and_stays(void **state)
     char got[64];
     set_scene(&s);
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", s.path);
+    memcpy(addr.sun_path, s.path, strlen(s.path) + 1);
     s.conf.listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(s.conf.listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     assert_int_equal(listen(s.conf.listen_fd, 5), 0);

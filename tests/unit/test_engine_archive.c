@@ -407,13 +407,13 @@ static void engine_up(const char *bytes, size_t len, bool close)
 {
     static struct answer answers[3];
     struct ts_error err;
-    struct ts_engine_conf conf = {.address = {.kind = TS_ADDRESS_UNIX}, .call_ms = 3000};
+    struct ts_engine_conf conf = {.address = {.kind = OS_LOCAL_KIND}, .call_ms = 3000};
     answers[0] = (struct answer){
         "/_ping", "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK", 0, false};
     answers[1] =
         (struct answer){"/v1.41/containers/bot/archive?path=%2Fdata%2Fa%20b", bytes, len, close};
     answers[2] = (struct answer){"/v1.41/containers/bot/archive?path=%2F", root_head, 0, false};
-    server_start_unix(&server, answers, TS_ARRAY_LEN(answers));
+    server_start_local(&server, answers, TS_ARRAY_LEN(answers));
     assert_true(ts_copy(conf.address.path, sizeof(conf.address.path), server.path));
     http = ts_http_new(fixture_loop, &err);
     engine = ts_engine_new(http, &conf, &err);

@@ -271,7 +271,7 @@ static void test_time_stamps_are_read_to_the_nanosecond(void **state)
     };
     for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
         int64_t nano = -1;
-        bool ok = ts_engine_time_parse(rows[i].text, strlen(rows[i].text), &nano);
+        bool ok = ts_time_parse(rows[i].text, strlen(rows[i].text), &nano);
         if (ok != (rows[i].nano >= 0) || nano != rows[i].nano) {
             fail_msg("%s gave %lld", rows[i].text, (long long)nano);
         }
@@ -317,8 +317,8 @@ static void engine_up(const struct answer *answers, size_t n)
 {
     struct ts_error err;
     struct ts_engine_conf conf = {
-        .address = {.kind = TS_ADDRESS_UNIX}, .call_ms = 3000, .action_ms = 2000};
-    server_start_unix(&server, answers, n);
+        .address = {.kind = OS_LOCAL_KIND}, .call_ms = 3000, .action_ms = 2000};
+    server_start_local(&server, answers, n);
     assert_true(ts_copy(conf.address.path, sizeof(conf.address.path), server.path));
     http = ts_http_new(fixture_loop, &err);
     engine = ts_engine_new(http, &conf, &err);
@@ -679,20 +679,16 @@ static void test_a_missing_engine_is_explained(void **state)
 {
     (void)state;
     struct ts_error err;
-    struct ts_engine_conf conf = {
-        .address = {.kind = TS_ADDRESS_UNIX, .path = "/tmp/ts-none.sock"}};
+    struct ts_engine_conf conf = {.address = {.kind = OS_LOCAL_KIND, .path = OS_NOBODY}};
     http = ts_http_new(fixture_loop, &err);
     engine = ts_engine_new(http, &conf, &err);
     calls_done = 0;
     wait_for(ts_engine_negotiate(engine, on_negotiated, NULL, &err));
     assert_true(call_failed);
     assert_int_equal(call_err.code, TS_E_UNAVAILABLE);
-    assert_non_null(strstr(call_err.msg, "unix:///tmp/ts-none.sock"));
+    assert_non_null(strstr(call_err.msg, OS_NOBODY));
     assert_non_null(strstr(call_err.msg, "is the engine running?"));
     ts_engine_free(engine);
-    conf.address = (struct ts_address){.kind = TS_ADDRESS_NPIPE, .path = "//./pipe/docker_engine"};
-    assert_null(ts_engine_new(http, &conf, &err));
-    assert_int_equal(err.code, TS_E_INVALID);
     ts_http_free(http);
 }
 

@@ -273,8 +273,8 @@ static void on_negotiated(void *ctx, int minor, const struct ts_error *err)
 static void engine_up(const struct answer *answers, size_t n)
 {
     struct ts_error err;
-    struct ts_engine_conf conf = {.address = {.kind = TS_ADDRESS_UNIX}};
-    server_start_unix(&server, answers, n);
+    struct ts_engine_conf conf = {.address = {.kind = OS_LOCAL_KIND}};
+    server_start_local(&server, answers, n);
     assert_true(ts_copy(conf.address.path, sizeof(conf.address.path), server.path));
     http = ts_http_new(fixture_loop, &err);
     engine = ts_engine_new(http, &conf, &err);

@@ -254,10 +254,10 @@ static void test_a_log_is_followed_to_its_end(void **state)
 {
     (void)state;
     struct server server = {0};
-    server_start_unix(&server, answers, TS_ARRAY_LEN(answers));
+    server_start_local(&server, answers, TS_ARRAY_LEN(answers));
     struct ts_error err;
     struct ts_http *http = ts_http_new(fixture_loop, &err);
-    struct ts_engine_conf conf = {.address = {.kind = TS_ADDRESS_UNIX}};
+    struct ts_engine_conf conf = {.address = {.kind = OS_LOCAL_KIND}};
     assert_true(ts_copy(conf.address.path, sizeof(conf.address.path), server.path));
     struct ts_engine *engine = ts_engine_new(http, &conf, &err);
     struct follower f = {0};

@@ -108,7 +108,7 @@ static void gw_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct so
     (void)len;
     struct gateway *g = ctx;
     if (g->closes) {
-        (void)close(fd);
+        (void)evutil_closesocket(fd);
         return;
     }
     gw_drop(g, false);

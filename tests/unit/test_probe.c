@@ -1,7 +1,5 @@
 #include "net_fixture.h"
 
-#include <fcntl.h>
-
 #include "base/macros.h"
 #include "probe/logmatch.h"
 #include "probe/probe.h"
@@ -109,14 +107,14 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     case SAYS_NOTHING: break;
     case RESETS:
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-        (void)close(fd);
+        (void)evutil_closesocket(fd);
         return;
-    case CLOSES: (void)close(fd); return;
+    case CLOSES: (void)evutil_closesocket(fd); return;
     case GREETS: assert_int_equal(send(fd, "hello\r\n", 7, 0), 7); break;
     case SAYS_HALF: assert_int_equal(send(fd, "HTTP/1", 6, 0), 6); break;
     }
     if (liar->peer > 0) {
-        (void)close(liar->peer);
+        (void)evutil_closesocket(liar->peer);
     }
     liar->peer = fd;
 }
@@ -139,7 +137,7 @@ static void liar_stop(struct liar *liar)
 {
     evconnlistener_free(liar->listener);
     if (liar->peer > 0) {
-        (void)close(liar->peer);
+        (void)evutil_closesocket(liar->peer);
     }
 }
 

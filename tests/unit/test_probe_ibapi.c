@@ -180,7 +180,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     gateway.accepted++;
     gateway.got_hello = false;
     if (gateway.accepts_only) {
-        (void)close(fd);
+        (void)evutil_closesocket(fd);
         return;
     }
     gateway.peer = bufferevent_socket_new(ts_loop_base(fixture_loop), fd, BEV_OPT_CLOSE_ON_FREE);

@@ -1,4 +1,4 @@
-/* See resolve.h. */
+/* See resolve.h: evdns, so that no thread is needed. */
 #include "net/resolve.h"
 
 #include <stdio.h>

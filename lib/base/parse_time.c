@@ -1,8 +1,7 @@
-/* See inspect.h: the engine's time stamps. */
+/* See parse.h: time stamps. */
 #include <string.h>
 
 #include "base/parse.h"
-#include "engine/inspect.h"
 
 #define NANO INT64_C(1000000000)
 
@@ -73,7 +72,7 @@ static bool take_zone(const char **at, const char *end, int64_t *ret_s)
     return *at == end;
 }
 
-bool ts_engine_time_parse(const char *text, size_t n, int64_t *ret_nano)
+bool ts_time_parse(const char *text, size_t n, int64_t *ret_nano)
 {
     const char *at = text;
     const char *end = text + n;

@@ -1,0 +1,11 @@
+/* jansson for mingw-w64: what its configure run would have found out. */
+#ifndef JANSSON_CONFIG_H
+#define JANSSON_CONFIG_H
+
+#define JSON_INLINE               inline
+#define JSON_INTEGER_IS_LONG_LONG 1
+#define JSON_HAVE_LOCALECONV      1
+#define JSON_HAVE_ATOMIC_BUILTINS 1
+#define JSON_PARSER_MAX_DEPTH     2048
+
+#endif
