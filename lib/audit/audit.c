@@ -2,6 +2,8 @@
 #include "audit/audit.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +25,9 @@ struct ts_audit_check {
     const struct ts_audit_file *file;
     struct ts_audit_chain chain;
     int64_t at;  /* the next line begins there */
-    int64_t end; /* as it was when the check began */
+    int64_t end; /* as it was when the check began … */
+    int64_t seq; /* … and the entry that was written last then */
+    char hash[TS_SHA256_HEX];
     char piece[PIECE_BYTES];
 };
 
@@ -179,7 +183,24 @@ bool ts_audit_read(struct ts_audit *a, uint32_t limit, ts_audit_fn *each, void *
 
 struct ts_audit_check *ts_audit_check_new(const struct ts_audit *a, struct ts_error *err)
 {
-    return new_check(&a->file, err);
+    struct ts_audit_check *c = new_check(&a->file, err);
+    if (c != NULL) {
+        c->seq = a->seq;
+        memcpy(c->hash, a->hash, TS_SHA256_HEX);
+    }
+    return c;
+}
+
+/* A chain that somebody wrote anew is sound by itself, and ends with another entry than ours. */
+static void judge_end(const struct ts_audit_check *c, struct ts_audit_report *report)
+{
+    if (report->sound && (report->head_seq != c->seq || strcmp(report->head_hash, c->hash) != 0)) {
+        report->sound = false;
+        (void)snprintf(report->problem, sizeof(report->problem),
+                       "it does not end with entry %" PRId64 " as it was written: somebody has "
+                       "written it anew",
+                       c->seq);
+    }
 }
 
 bool ts_audit_check_step(struct ts_audit_check *c, struct ts_audit_report *ret)
@@ -197,6 +218,9 @@ bool ts_audit_check_step(struct ts_audit_check *c, struct ts_audit_report *ret)
         ts_copy_cut(c->chain.report.problem, sizeof(c->chain.report.problem), err.msg);
     }
     *ret = c->chain.report;
+    if (!more) {
+        judge_end(c, ret);
+    }
     return more;
 }
 

@@ -75,7 +75,8 @@ int64_t ts_audit_head(const struct ts_audit *a, char hash[TS_SHA256_HEX]);
 bool ts_audit_read(struct ts_audit *a, uint32_t limit, ts_audit_fn *each, void *ctx,
                    struct ts_error *err) TS_MUST_CHECK;
 
-/* A check in pieces, so that a long trail stalls nobody. */
+/* A check in pieces, so that a long trail stalls nobody; also of its end against the entry that was
+ * written last. */
 struct ts_audit_check;
 struct ts_audit_check *ts_audit_check_new(const struct ts_audit *a,
                                           struct ts_error *err) TS_MUST_CHECK;

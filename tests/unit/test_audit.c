@@ -383,6 +383,41 @@ static void test_a_check_in_pieces_finds_the_same(void **state)
     ts_audit_close(a);
 }
 
+/* Who may write the file can compute hashes, too; the open trail knows what it wrote last. */
+static void test_a_trail_written_anew_is_seen_while_it_is_open(void **state)
+{
+    (void)state;
+    static char text[8192];
+    struct ts_audit_report report;
+    size_t n = five(text, sizeof(text));
+    struct ts_audit *a = ts_audit_open(dir, &report, NULL, NULL, &err);
+    assert_non_null(a);
+    rewrite("", 0);
+    struct ts_audit *forger = ts_audit_open(dir, &report, NULL, NULL, &err);
+    assert_non_null(forger);
+    static const char *const words[] = {"one", "two", "three", "four", "fivE"};
+    for (size_t i = 0; i < TS_ARRAY_LEN(words); i++) {
+        append(forger, words[i]);
+    }
+    ts_audit_close(forger);
+    assert_true(check().sound); /* by itself it is well made, and as long as the true one */
+    struct ts_audit_check *c = ts_audit_check_new(a, &err);
+    assert_non_null(c);
+    while (ts_audit_check_step(c, &report)) {
+    }
+    ts_audit_check_free(c);
+    assert_false(report.sound);
+    assert_non_null(strstr(report.problem, "entry 5"));
+    rewrite(text, n);
+    c = ts_audit_check_new(a, &err);
+    assert_non_null(c);
+    while (ts_audit_check_step(c, &report)) {
+    }
+    ts_audit_check_free(c);
+    assert_true(report.sound);
+    ts_audit_close(a);
+}
+
 /* Appends and tells each entry that was acknowledged, until it is killed. */
 static void append_for_ever(int out)
 {
@@ -442,6 +477,7 @@ int main(void)
         AUDIT_TEST(test_what_is_too_long_or_no_text_does_no_harm),
         AUDIT_TEST(test_the_newest_entries_are_read),
         AUDIT_TEST(test_a_check_in_pieces_finds_the_same),
+        AUDIT_TEST(test_a_trail_written_anew_is_seen_while_it_is_open),
         AUDIT_TEST(test_a_kill_loses_nothing_that_was_acknowledged),
     };
     return RUN_TESTS(tests);
