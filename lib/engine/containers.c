@@ -32,20 +32,24 @@ static const char *own_name(const json_t *names)
     return "";
 }
 
-/* One entry of the list. False: it has no usable id or name. */
+/* One entry of the list. False: it has no usable id. Whatever else is odd about it is nothing to
+ * lose the other containers for: labels are anybody's. */
 static bool parse_ref(const json_t *item, struct ts_container_ref *ret)
 {
     struct ts_error ignored;
     struct ts_container_ref ref = {0};
     const json_t *labels = ts_json_at(item, "Labels");
     const char *id = ts_json_str_or(item, "Id", "");
-    const char *name = own_name(ts_json_at(item, "Names"));
-    if (!ts_engine_check_id(id, &ignored) || !ts_copy(ref.id, sizeof(ref.id), id) ||
-        !ts_copy(ref.name, sizeof(ref.name), name) ||
-        !ts_copy(ref.service, sizeof(ref.service),
-                 label_in(labels, "com.docker.compose.service")) ||
-        !ts_container_status_parse(ts_json_str_or(item, "State", ""), &ref.status)) {
+    if (!ts_engine_check_id(id, &ignored) || !ts_copy(ref.id, sizeof(ref.id), id)) {
         return false;
+    }
+    ts_copy_cut(ref.name, sizeof(ref.name), own_name(ts_json_at(item, "Names")));
+    if (!ts_copy(ref.service, sizeof(ref.service),
+                 label_in(labels, "com.docker.compose.service"))) {
+        ref.service[0] = '\0'; /* cut, it would be another service */
+    }
+    if (!ts_container_status_parse(ts_json_str_or(item, "State", ""), &ref.status)) {
+        ref.status = TS_CONTAINER_RUNNING; /* a word that we do not know: it may run */
     }
     ref.oneoff = strcmp(label_in(labels, "com.docker.compose.oneoff"), "True") == 0;
     int64_t number = 0;

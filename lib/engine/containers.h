@@ -19,11 +19,11 @@ typedef void ts_engine_acted(void *ctx, enum ts_outcome outcome, const struct ts
 
 struct ts_container_ref {
     char id[TS_ENGINE_ID];
-    char name[TS_ENGINE_NAME];
-    char service[TS_CONTAINER_SERVICE];
+    char name[TS_ENGINE_NAME];          /* cut to fit */
+    char service[TS_CONTAINER_SERVICE]; /* "" also if it is too long for one */
     bool oneoff;
-    int64_t number; /* 0 if not said */
-    enum ts_container_status status;
+    int64_t number;                  /* 0 if not said */
+    enum ts_container_status status; /* running, if the engine says something else than we know */
 };
 
 /* The containers of a Compose project, stopped ones too. refs is borrowed for the call. */

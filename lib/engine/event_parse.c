@@ -122,12 +122,14 @@ bool ts_event_parse(const json_t *value, const char *project, struct ts_engine_e
         return true;
     }
     const char *id = ts_json_str_or(value, "Actor.ID", ts_json_str_or(value, "id", ""));
-    if (!ts_engine_check_id(id, err) || !ts_copy(ev.id, sizeof(ev.id), id) ||
-        !ts_copy(ev.name, sizeof(ev.name), attribute(attributes, "name")) ||
-        !ts_copy(ev.service, sizeof(ev.service),
-                 attribute(attributes, "com.docker.compose.service"))) {
+    if (!ts_engine_check_id(id, err) || !ts_copy(ev.id, sizeof(ev.id), id)) {
         return ts_error_set(err, TS_E_PROTOCOL,
                             "an event names no container, or an impossible one");
+    }
+    ts_copy_cut(ev.name, sizeof(ev.name), attribute(attributes, "name"));
+    if (!ts_copy(ev.service, sizeof(ev.service),
+                 attribute(attributes, "com.docker.compose.service"))) {
+        ev.service[0] = '\0'; /* cut, it would be another service */
     }
     fill_details(value, attributes, detail, &ev);
     *ret = ev;

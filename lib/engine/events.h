@@ -37,7 +37,7 @@ enum ts_event_action {
 struct ts_engine_event {
     enum ts_event_action action;
     char id[TS_ENGINE_ID];
-    char service[TS_CONTAINER_SERVICE]; /* "" if the container has no such label */
+    char service[TS_CONTAINER_SERVICE]; /* "" if it has no such label, or an impossible one */
     char name[TS_ENGINE_NAME];
     bool oneoff;
     int64_t exit_code; /* die; -1 if not said */

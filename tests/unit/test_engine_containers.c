@@ -524,7 +524,8 @@ static void test_impossible_ids_are_refused_before_any_request(void **state)
     engine_down();
 }
 
-static char listed[256];
+#define SEVENTY "seventy-letters-seventy-letters-seventy-letters-seventy-letters-seven"
+static char listed[512];
 
 static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t count,
                       const struct ts_error *err)
@@ -569,6 +570,33 @@ static void test_a_list_gives_the_projects_containers(void **state)
     wait_for(ts_containers_list(engine, "bad", on_listed, NULL, &err));
     assert_true(call_failed);
     assert_int_equal(call_err.code, TS_E_PROTOCOL);
+    engine_down();
+}
+
+/* Whoever may start a container may give it any label: that must not take the others from sight. */
+static void test_one_odd_container_spoils_no_list(void **state)
+{
+    (void)state;
+    static const struct answer answers[] = {
+        PING("1.41"),
+        {"/v1.41/containers/"
+         "json?all=1&filters=%7B%22label%22%3A%5B%22com.docker.compose.project%3Dp%22"
+         "%5D%7D",
+         REPLY("200 OK",
+               "[{\"Id\":\"a1\",\"Names\":[\"/p-x\"],\"State\":\"running\",\"Labels\":{"
+               "\"com.docker.compose.service\":\"" SEVENTY "\"}},"
+               "{\"Id\":\"a2\",\"Names\":[\"/" SEVENTY SEVENTY SEVENTY SEVENTY "\"],"
+               "\"State\":\"flying\",\"Labels\":{\"com.docker.compose.service\":\"bot\"}},"
+               "{\"Id\":\"b2\",\"Names\":[\"/p-y\"],\"State\":\"exited\",\"Labels\":{}}]"),
+         0, true},
+    };
+    engine_up(answers, TS_ARRAY_LEN(answers));
+    negotiate();
+    struct ts_error err;
+    wait_for(ts_containers_list(engine, "p", on_listed, NULL, &err));
+    assert_false(call_failed);
+    assert_non_null(strstr(listed, "a1//p-x/0/running,a2/bot/"));
+    assert_non_null(strstr(listed, "/0/running,b2//p-y/0/exited,"));
     engine_down();
 }
 
@@ -708,6 +736,7 @@ int main(void)
         LOOP_TEST(test_actions_ask_for_what_they_say),
         LOOP_TEST(test_impossible_ids_are_refused_before_any_request),
         LOOP_TEST(test_a_list_gives_the_projects_containers),
+        LOOP_TEST(test_one_odd_container_spoils_no_list),
         LOOP_TEST(test_create_connects_the_other_networks_or_cleans_up),
         LOOP_TEST(test_the_description_does_without_what_a_proxy_withholds),
         LOOP_TEST(test_cancelled_and_left_over_calls_are_never_heard_of),

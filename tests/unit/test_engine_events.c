@@ -126,6 +126,27 @@ static void test_what_is_no_event_is_refused(void **state)
     }
 }
 
+/* Labels are anybody's: an event is a hint about an id, and one odd label must not end the stream,
+ * which would show it again after each new connection. */
+static void test_an_event_with_odd_names_is_still_one(void **state)
+{
+    (void)state;
+    char text[1200];
+    char name[301];
+    bool known = false;
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    (void)snprintf(text, sizeof(text),
+                   "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"a\","
+                   "\"Attributes\":{\"name\":\"%s\",\"com.docker.compose.service\":\"%s\"}}}",
+                   name, name);
+    struct ts_engine_event ev = parse(text, &known);
+    assert_true(known);
+    assert_string_equal(ev.id, "a");
+    assert_int_equal(strlen(ev.name), sizeof(ev.name) - 1);
+    assert_string_equal(ev.service, ""); /* cut, it could be another one's name */
+}
+
 struct collected {
     char ids[256];
     int stop_at;
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_every_form_of_an_event_is_understood),
         cmocka_unit_test(test_events_of_no_interest_are_passed_over),
         cmocka_unit_test(test_what_is_no_event_is_refused),
+        cmocka_unit_test(test_an_event_with_odd_names_is_still_one),
         cmocka_unit_test(test_values_may_be_joined_and_cut_anywhere),
         cmocka_unit_test(test_a_broken_stream_of_values_stays_broken),
         cmocka_unit_test(test_a_value_has_a_limit),
