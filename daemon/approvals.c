@@ -73,13 +73,14 @@ static enum ts_approval_state end_state(const char *name)
     return TS_APPROVAL_VOID; /* it ended somehow */
 }
 
-static void replay_change(struct ts_daemon *d, const struct ts_audit_entry *e)
+static void replay_change(struct ts_daemon *d, const struct ts_audit_entry *e, bool known)
 {
     struct ts_approval *a = ts_approvals_find(d, ts_json_i64_or(e->data, "id", 0));
     if (a == NULL || !ts_approval_is_open(a)) {
         return;
     }
     if (strcmp(e->event, "approval.confirmed") == 0 && e->has_peer && e->uid != a->uid) {
+        a->doubted = a->doubted || !known;
         a->state = TS_APPROVAL_VALID;
         ts_copy_cut(a->second_user, sizeof(a->second_user), e->user);
     } else if (strcmp(e->event, "approval.used") == 0) {
@@ -90,7 +91,7 @@ static void replay_change(struct ts_daemon *d, const struct ts_audit_entry *e)
     }
 }
 
-void ts_approvals_replay(struct ts_daemon *d, const struct ts_audit_entry *e)
+void ts_approvals_replay(struct ts_daemon *d, const struct ts_audit_entry *e, bool known)
 {
     bool granted = strcmp(e->event, "approval.granted") == 0;
     if (granted || strcmp(e->event, "approval.requested") == 0) {
@@ -98,10 +99,11 @@ void ts_approvals_replay(struct ts_daemon *d, const struct ts_audit_entry *e)
         struct ts_approval *a = read_content(e, &read) ? take_slot(d) : NULL;
         if (a != NULL) {
             *a = read;
+            a->doubted = !known;
             a->state = granted ? TS_APPROVAL_VALID : TS_APPROVAL_PENDING;
         }
     } else if (strncmp(e->event, "approval.", strlen("approval.")) == 0) {
-        replay_change(d, e);
+        replay_change(d, e, known);
     }
 }
 
@@ -219,6 +221,21 @@ static void end_itself(struct ts_daemon *d, struct ts_approval *a, enum ts_appro
 {
     struct ts_error ignored;
     (void)!ts_approvals_end(d, a, how, NULL, why, &ignored);
+}
+
+bool ts_approvals_drop_doubted(struct ts_daemon *d)
+{
+    struct ts_error ignored;
+    bool ok = true;
+    for (size_t i = 0; i < d->approval_count; i++) {
+        struct ts_approval *a = &d->approvals[i];
+        if (a->doubted && ts_approval_is_open(a)) {
+            ok = ts_approvals_end(d, a, TS_APPROVAL_VOID, NULL,
+                                  "the state file does not know the line that gave it", &ignored) &&
+                 ok;
+        }
+    }
+    return ok;
 }
 
 static bool lists(const char *list, const char *account)

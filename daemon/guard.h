@@ -102,8 +102,12 @@ void ts_plan_take(struct ts_unit *u, const struct ts_container_file *file,
                   const struct ts_error *err);
 
 /* --- approvals.c */
-/* An entry of the trail, at start: approvals are what the trail says of them. */
-void ts_approvals_replay(struct ts_daemon *d, const struct ts_audit_entry *entry);
+/* An entry of the trail, at start: approvals are what the trail says of them. known: the state file
+ * has noted a head at or behind it. */
+void ts_approvals_replay(struct ts_daemon *d, const struct ts_audit_entry *entry, bool known);
+/* Ends those that lines gave which the state file does not know, for good: the next start must not
+ * find them in what it knows by then. False: not all of that could be written down. */
+bool ts_approvals_drop_doubted(struct ts_daemon *d) TS_MUST_CHECK;
 /* Expires and voids what is over. The next time at which one expires, or 0. */
 ts_wall ts_approvals_look(struct ts_daemon *d);
 struct ts_approval *ts_approvals_find(struct ts_daemon *d, int64_t id);

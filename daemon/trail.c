@@ -114,11 +114,7 @@ static void replay(void *ctx, const struct ts_audit_entry *e)
     replay_trip(t, e->event, e->service, e->text, e->data);
     /* A right counts only if the state file knows of the line too: lines that were added while no
      * daemon looked, or a state file from elsewhere, give none. What takes rights away counts. */
-    bool gives = strncmp(e->event, "approval.", strlen("approval.")) == 0 &&
-                 strcmp(e->event, "approval.ended") != 0;
-    if (!gives || e->seq <= t->want_seq) {
-        ts_approvals_replay(d, e);
-    }
+    ts_approvals_replay(d, e, e->seq <= t->want_seq);
 }
 
 /* --- opening */
@@ -222,8 +218,8 @@ static void judge_trail(struct ts_daemon *d, const struct ts_audit_report *repor
                        ", the last that the state file knows",
                        t->ahead, t->want_seq);
         damaged(d, what);
-    } else {
-        (void)write_head(d);
+    } else if (ts_approvals_drop_doubted(d)) {
+        (void)write_head(d); /* else the line of the end is the first that does it */
     }
 }
 

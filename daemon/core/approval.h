@@ -51,7 +51,8 @@ struct ts_approval {
     char gameplan[TS_PLAN_HASH];  /* gameplan */
     ts_wall created;
     ts_wall expires;
-    bool used; /* what it is tied to has been seen: from now on a change voids it */
+    bool used;    /* what it is tied to has been seen: from now on a change voids it */
+    bool doubted; /* read from a line that the state file does not know: it gives nothing */
     uint32_t uid;
     char user[TS_USER_MAX];
     char second_user[TS_USER_MAX]; /* who confirmed; "" if nobody (yet) */

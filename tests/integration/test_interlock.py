@@ -976,8 +976,41 @@ def test_exchanged_state_and_trail(ground):
         assert not ground.open_approvals(), "a forged approval counts"
         ground.daemon.ctl("start", SERVICE, "--timeout", "5s", check=False)
         assert not ground.ever_started(BOT)
+        ground.daemon.stop()
+        ground.daemon.start()  # which knows the line by now
+        ground.daemon.wait_state("gateway", "ready")
+        assert not ground.open_approvals(), "a forged approval counts at the second start"
+        ground.daemon.ctl("start", SERVICE, "--timeout", "5s", check=False)
+        assert not ground.ever_started(BOT)
 
     attempt("an approval written into the audit trail by hand", forged_approval)
+    ground.back_to_safety()
+
+    def written_anew():
+        """The same number of bytes, well chained: only who wrote the true one can tell."""
+        import hashlib
+
+        before = trail.read_bytes()
+        prev, lines = "0" * 64, []
+        for line in before.decode().splitlines():
+            entry = json.loads(line)
+            if entry["event"] == "start":
+                entry["outcome"] = entry["outcome"].swapcase()
+            entry["prev"] = prev
+            del entry["hash"]
+            bare = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+            prev = entry["hash"] = hashlib.sha256(bare.encode()).hexdigest()
+            lines.append(json.dumps(entry, sort_keys=True, separators=(",", ":")))
+        after = ("\n".join(lines) + "\n").encode()
+        assert len(after) == len(before) and after != before
+        trail.write_bytes(after)
+        try:
+            assert ground.daemon.ctl("audit", "verify", check=False).returncode != 0
+        finally:
+            trail.write_bytes(before)
+        assert ground.daemon.ctl("audit", "verify").returncode == 0
+
+    attempt("the audit trail written anew, with the same length", written_anew)
 
 
 def test_an_engine_that_stands_still(ground):
