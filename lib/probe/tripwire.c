@@ -10,17 +10,29 @@
 /* "off" in whatever spelling: live=false, "live": 0, LIVE_TRADING: disabled */
 #define IS_OFF "[\"']?\\s*[=:]\\s*[\"']?(?:false|off|no|none|0|disabled|paper)(?![a-z0-9])"
 #define IS_DATA                                                                                    \
-    "[ _-](?:market[ _-])?(?:data|updates?|quotes?|feeds?|bars?|ticks?|prices?|stream(?:s|ing)?)"  \
+    "(?:[ _-](?:market[ _-])?(?:data|updates?|quotes?|feeds?|bars?|ticks?|tickers?|candles?|"      \
+    "prices?|news|subscriptions?|stream(?:s|ing)?)|(?: (?:to|or|and) |[/,] ?)(?:delayed|frozen))"  \
     "(?![a-z])"
+
+/* Where the words mean something else altogether: the path of a health check, a packet's life, the
+ * kind of market data, and what Flask's own server says at each start. Passed over as a whole. */
+#define IS_OTHER                                                                                   \
+    "(?:(?:get|head) "                                                                             \
+    "(?:https?://[^\\s/]{1,80})?(?:/(?:healthz?|probes?|actuator|status)){0,2}/live"               \
+    "(?=[ \"]|$)"                                                                                  \
+    "|time[ -]to[ -]live(?![a-z])"                                                                 \
+    "|market[ _]?data[ _]?type(?:[ :=>(\\[-]|\\d|is|to|now|set|changed){0,12}live(?![a-z])"        \
+    "|do not use it in a production deployment|use a production wsgi server instead"               \
+    ")(*SKIP)(*FAIL)|"
 
 static const char *const built_in[] = {
     /* The words by themselves, however they are written; an underscore is no letter, so that
      * LIVE_TRADING is one of them and liveness, deliver or alive are not. */
-    "(?i)(?<![a-z])"
+    "(?i)" IS_OTHER "(?<![a-z])"
     "(?<!not )(?<!no )(?<!non-)(?<!never )(?<!competing )(?<!data type )(?<!data type: )"
     "(?:live|production)(?![a-z])"
     "(?!" IS_DATA ")"
-    "(?!(?:[ _-]?(?:trading|mode|account|orders?|enabled))?" IS_OFF ")"
+    "(?!(?:[ _-]?(?:trading|mode|account|orders?|enabled)){0,2}" IS_OFF ")"
     "(?![ _-]?(?:trading|mode|orders?) (?:is |are )?(?:disabled|off|not|never))",
     /* liveTrading, isLive */
     "(?<![A-Za-z])live(?=[A-Z])(?!(?:Market)?(?:Data|Update|Quote|Feed|Bar|Tick|Price|Stream))"

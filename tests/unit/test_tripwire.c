@@ -44,6 +44,16 @@ static void test_live_and_production_trip_however_they_are_written(void **state)
         "live mode is on",
         "a.live=1",
         "liveMode",
+        "GET /health/live 200, account is live",
+        "POST /mode/live/on",
+        "GET /mode/live HTTP/1.1",
+        "GET /?mode=live HTTP/1.1",
+        "market data type 3, account live",
+        "time to go live",
+        "live to the market",
+        "live data, live orders",
+        "live_trading_enabled=true",
+        "deployed to production",
     };
     struct ts_tripwire *t = built_in();
     for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
@@ -91,6 +101,29 @@ static void test_harmless_words_do_not_trip(void **state)
         "Strategy C active: No trading, monitoring only",
         "lives in /data",
         "oliver",
+        /* Flask, of each bot that answers a health check with it */
+        "WARNING: This is a development server. Do not use it in a production deployment. Use a "
+        "production WSGI server instead.",
+        "GET /live HTTP/1.1 200",
+        "172.18.0.5 - - [24/Nov/2025:10:00:00 +0000] \"GET /health/live HTTP/1.1\" 200 -",
+        "GET http://trading-bot:8080/live -> 200",
+        "time to live: 64",
+        "time-to-live 3600",
+        /* kinds of market data, as IB's clients name them */
+        "marketDataType: 1 (live)",
+        "MarketDataType(reqId=1, marketDataType=1 [live])",
+        "Market data type changed to live",
+        "market_data_type=LIVE",
+        "switching from live to delayed market data",
+        "live or delayed data",
+        "LIVE/FROZEN/DELAYED market data",
+        "live tickers: 3",
+        "live candles",
+        "live subscription to SPY",
+        "live news",
+        "live_trading_enabled=False",
+        "LIVE_TRADING_ENABLED: no",
+        "Live trading mode: False",
     };
     struct ts_tripwire *t = built_in();
     for (size_t i = 0; i < TS_ARRAY_LEN(lines); i++) {
@@ -153,11 +186,34 @@ static void test_a_pattern_that_gives_up_trips(void **state)
     ts_tripwire_free(t);
 }
 
+/* The longest piece of a line, made so that each pattern tries again at each place. */
+static void test_no_harmless_line_is_too_much_for_the_patterns(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "get /health/", "market data type 1 ", "time to liv", "marketdatatype",
+        "live data ",   "liveness ",           "isLiveness",  "a",
+        "not "};
+    static char line[8192];
+    struct ts_tripwire *t = built_in();
+    for (size_t i = 0; i < TS_ARRAY_LEN(pieces); i++) {
+        size_t n = strlen(pieces[i]);
+        for (size_t k = 0; k < sizeof(line); k++) {
+            line[k] = pieces[i][k % n];
+        }
+        if (ts_tripwire_trips(t, line, sizeof(line) - sizeof(line) % n, &at)) {
+            fail_msg("trips: %s, again and again", pieces[i]);
+        }
+    }
+    ts_tripwire_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live_and_production_trip_however_they_are_written),
         cmocka_unit_test(test_harmless_words_do_not_trip),
+        cmocka_unit_test(test_no_harmless_line_is_too_much_for_the_patterns),
         cmocka_unit_test(test_own_patterns_replace_the_built_in_ones),
         cmocka_unit_test(test_a_service_that_is_not_guarded_has_none_of_its_own_accord),
         cmocka_unit_test(test_it_says_where_the_words_are),
