@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "core/log_place.h"
 #include "daemon.h"
 
-#define LOG_TAIL         2000 /* lines of the past that a log probe looks at */
-#define LOG_TAIL_GUARDED 20000
+#define LOG_TAIL         2000  /* lines of the past that a log probe looks at */
+#define LOG_TAIL_GUARDED 20000 /* of a run from before this daemon, which may be months old */
 #define LOG_RETRY_MS     1000
-#define LAST_WORDS_MS    20 /* a start takes an engine over 100 ms */
 #define WORDS_BEFORE     60 /* bytes of a line that are shown before what tripped */
 #define LOG_RETRIES      6  /* doublings of that: a log driver that cannot be read stays so */
 
@@ -129,9 +129,7 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
     const struct ts_svc_spec *spec = ts_super_spec(d->super, u->index);
     u->log_tries = 0;
     u->guard.log_lost = TS_NEVER;
-    if (line->time_nano > u->log_nano) {
-        u->log_nano = line->time_nano;
-    }
+    u->log_nano = ts_log_place_after(u->log_nano, line->time_nano);
     /* Of the whole run, also of what was logged while nobody watched. */
     size_t at;
     if (u->tripwire != NULL && ts_tripwire_trips(u->tripwire, line->text, line->len, &at)) {
@@ -167,6 +165,16 @@ static void on_log_line(void *ctx, const struct ts_log_line *line)
 
 static void start_log(struct ts_unit *u);
 
+static void make_tripwire(struct ts_unit *u)
+{
+    const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
+    struct ts_error err;
+    if (u->tripwire == NULL && !ts_tripwire_new(spec, &u->tripwire, &err)) {
+        TS_LOG(u->daemon->log, TS_MSG_CONFIG_ERROR, TS_FIELDS(TS_STR("service", u->service)),
+               "%s: its tripwires cannot be made: %s", u->service, err.msg);
+    }
+}
+
 static void retry_log(struct ts_unit *u)
 {
     ts_timer_after(u->log_retry, (int64_t)LOG_RETRY_MS << u->log_tries);
@@ -198,11 +206,23 @@ static void on_log_retry(void *ctx)
 {
     struct ts_unit *u = ctx;
     if (u->watching && u->log == NULL) {
+        make_tripwire(u);
         start_log(u);
     }
 }
 
 static const struct ts_logs_handler log_handler = {on_log_line, on_log_end};
+
+/* How much of the past: of a run that this daemon saw begin, and of one that it reads on, all that
+ * a tripwire has not seen yet. */
+static int64_t tail_of(const struct ts_unit *u)
+{
+    bool seen_begin = u->container.started_at.ms >= u->daemon->started.ms;
+    if (u->tripwire == NULL) {
+        return LOG_TAIL;
+    }
+    return seen_begin || u->log_nano != 0 ? -1 : LOG_TAIL_GUARDED;
+}
 
 static void start_log(struct ts_unit *u)
 {
@@ -213,16 +233,22 @@ static void start_log(struct ts_unit *u)
         .id = u->id,
         .tty = u->container.tty,
         .follow = true,
-        .since_nano = u->log_nano != 0 ? u->log_nano : u->log_since,
-        .tail = guarded ? LOG_TAIL_GUARDED : LOG_TAIL,
+        .since_nano = ts_log_place_resume(u->log_nano, u->log_since, ts_loop_wall(d->loop)),
+        .tail = tail_of(u),
         .timestamps = true,
         .whole = guarded,
     };
     if (u->log_retry == NULL) {
         u->log_retry = ts_timer_new(d->loop, on_log_retry, u, &err);
         if (u->log_retry == NULL) {
+            lose_log(u);
             return;
         }
+    }
+    if (!guarded && ts_super_spec(d->super, u->index)->guarded) {
+        lose_log(u); /* its tripwires could not be made: it is not to count as followed */
+        retry_log(u);
+        return;
     }
     u->guard.log_opened = ts_loop_now(d->loop);
     u->log = ts_logs_start(d->engine, &options, &log_handler, u, &err);
@@ -260,10 +286,7 @@ static void make_probes(struct ts_unit *u, const struct ts_svc_spec *spec)
             u->signals[i] = ts_pattern_new(spec->signals[i].pattern, &err);
         }
     }
-    if (u->tripwire == NULL && !ts_tripwire_new(spec, &u->tripwire, &err)) {
-        TS_LOG(d->log, TS_MSG_CONFIG_ERROR, TS_FIELDS(TS_STR("service", u->service)),
-               "%s: its tripwires cannot be made: %s", u->service, err.msg);
-    }
+    make_tripwire(u);
 }
 
 static void start_probes(struct ts_unit *u, const struct ts_svc_spec *spec, bool new_run)
@@ -319,19 +342,6 @@ void ts_watch_forget(struct ts_unit *u)
     u->tripwire = NULL;
 }
 
-/*
- * Where the lines of a new run begin: behind the end of the run before, and behind what was read of
- * it. Not at the start as the engine tells it, which is noted when the program may have said
- * something already. The end is not exact either: last words are stamped when the engine reads
- * them, which may be after the exit was noted. No engine starts a container within that margin.
- */
-static int64_t begin_of_run(const struct ts_unit *u)
-{
-    int64_t ended = (u->container.finished_at.ms + LAST_WORDS_MS) * 1000000;
-    bool same = strcmp(u->log_id, u->id) == 0;
-    return same && u->log_nano > ended ? u->log_nano : ended;
-}
-
 /* From the run's begin, for the log probes. Signs from before this daemon watched are history, and
  * so are those that were told before the watch was begun anew (reload, pause): a login failure
  * that has passed must not stop the gateway again. */
@@ -339,7 +349,9 @@ static void begin_log(struct ts_unit *u)
 {
     bool new_run = u->log_run.ms != u->container.started_at.ms || strcmp(u->log_id, u->id) != 0;
     if (new_run) {
-        u->log_since = begin_of_run(u);
+        bool same = strcmp(u->log_id, u->id) == 0;
+        u->log_since = ts_log_place_begin(same ? u->log_nano : 0, u->container.started_at,
+                                          u->container.finished_at, ts_loop_wall(u->daemon->loop));
     }
     ts_wall from = {u->log_since / 1000000};
     if (u->daemon->started.ms > from.ms) {
