@@ -53,10 +53,11 @@ struct ts_unit {
     struct ts_daemon *daemon;
     size_t index;
     char service[TS_NAME_MAX];
-    char id[TS_ENGINE_ID];         /* the container's; "" when there is none */
-    bool known;                    /* a container of the service was inspected */
-    struct ts_container container; /* as last inspected */
-    char address[TS_TEXT_MAX];     /* where the first probe goes: for status */
+    char id[TS_ENGINE_ID];           /* the container's; "" when there is none */
+    enum ts_container_status listed; /* what the list or an event last said of it */
+    bool known;                      /* a container of the service was inspected */
+    struct ts_container container;   /* as last inspected */
+    char address[TS_TEXT_MAX];       /* where the first probe goes: for status */
 
     struct ts_engine_op *inspecting;
     uint32_t inspect_epoch; /* epoch when the inspect began */
@@ -64,9 +65,10 @@ struct ts_unit {
     bool after_gap;         /* the next inspect is the first since engine or daemon came up */
 
     struct ts_engine_op *acting;
-    uint32_t acting_id;  /* operation id of the machine */
-    bool acting_starts;  /* else stops */
-    size_t looking_at;   /* before a start: the unit whose turn it is to be looked at */
+    uint32_t acting_id;           /* operation id of the machine */
+    char acting_on[TS_ENGINE_ID]; /* the container that it began with */
+    bool acting_starts;           /* else stops */
+    size_t looking_at;            /* before a start: the unit whose turn it is to be looked at */
     ts_mono acted_at[2]; /* end of our last stop [0] and start [1]: events may still come */
     uint32_t epoch;      /* grows with every begin and end of an action */
     bool comes_back;     /* stopped only because the machine or the daemon ends */
@@ -87,7 +89,7 @@ struct ts_unit {
     struct ts_logs *log;
     struct ts_timer *log_retry;
     uint32_t log_tries;        /* openings in a row that brought no line */
-    int64_t log_nano;          /* time of the last line */
+    int64_t log_nano;          /* what was read of it: core/log_place.h */
     ts_wall log_run;           /* which run log_nano belongs to … */
     char log_id[TS_ENGINE_ID]; /* … of which container */
     int64_t log_since;         /* where that run's lines begin */
@@ -209,6 +211,8 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
 void ts_units_inspect(struct ts_unit *u);
 void ts_units_inspect_all(struct ts_daemon *d, bool after_gap);
 struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id);
+/* Is it the present container that was inspected last, and not one before it? */
+bool ts_unit_is_described(const struct ts_unit *u);
 void ts_units_free(struct ts_daemon *d);
 void ts_unit_post(struct ts_unit *u, const struct ts_obs *obs);
 

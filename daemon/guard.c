@@ -252,7 +252,7 @@ static void gateway_facts(const struct ts_unit *u, bool needed, struct ts_gatewa
     ts_copy_cut(ret->name, sizeof(ret->name), u->service);
     ret->needed = needed;
     ret->box = g->box;
-    ret->box.seen = u->known && u->id[0] != '\0';
+    ret->box.seen = ts_unit_is_described(u);
     ts_copy_cut(ret->accounts, sizeof(ret->accounts), g->accounts);
     ret->accounts_cut = g->accounts_cut;
     ret->accounts_fresh =
@@ -320,7 +320,7 @@ static void unit_facts(struct ts_unit *u, struct ts_guard_facts *ret)
     ts_guard_facts(d, u, ret);
     ret->guarded = spec->guarded;
     ret->own = g->box;
-    ret->own.seen = u->known && u->id[0] != '\0';
+    ret->own.seen = ts_unit_is_described(u);
     if (spec->gameplan[0] != '\0') {
         ret->plan = g->plan.state == TS_PLAN_UNWATCHED
                         ? (struct ts_plan_facts){.state = TS_PLAN_UNKNOWN}
@@ -400,15 +400,14 @@ static void suspend(struct ts_unit *u, const struct ts_judgement *j)
 {
     struct ts_error err;
     struct ts_obs obs = {.kind = TS_OBS_SUSPEND, .why = j->why};
-    if (u->guard.told_suspend) {
-        return;
+    if (!u->guard.told_suspend) {
+        u->guard.told_suspend = true;
+        const struct ts_trail_note note = {
+            .event = "suspend", .service = u->service, .outcome = "stopped", .text = j->text};
+        (void)ts_trail_add(u->daemon, &note, NULL, &err);
     }
-    u->guard.told_suspend = true;
     ts_detail_copy(obs.detail, j->text);
-    const struct ts_trail_note note = {
-        .event = "suspend", .service = u->service, .outcome = "stopped", .text = j->text};
-    (void)ts_trail_add(u->daemon, &note, NULL, &err);
-    ts_unit_post(u, &obs);
+    ts_unit_post(u, &obs); /* again, if a stop had no effect */
 }
 
 /* Not all can be seen: for a while that is patience, then the configured answer. */

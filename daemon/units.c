@@ -30,6 +30,11 @@ struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id)
     return NULL;
 }
 
+bool ts_unit_is_described(const struct ts_unit *u)
+{
+    return u->known && u->id[0] != '\0' && strcmp(u->container.id, u->id) == 0;
+}
+
 static struct ts_unit *by_service(struct ts_daemon *d, const char *service)
 {
     for (size_t i = 0; i < d->unit_count; i++) {

@@ -208,11 +208,14 @@ static void apply_trip(struct ts_step *st)
 static void apply_suspend(struct ts_step *st)
 {
     struct ts_svc *s = &st->s;
-    if (s->running && s->phase != TS_PHASE_STOPPING) {
+    if (!s->running || s->suspended) {
+        return;
+    }
+    s->suspended = true; /* so a stop that is under way is not taken back either */
+    s->stop_now = true;
+    if (s->phase != TS_PHASE_STOPPING) {
         s->restart_after_stop = s->wanted == TS_WANTED_UP && !s->held;
-        s->stop_now = true;
         s->stop_why = TS_WHY_UNVERIFIED;
-        s->suspended = true;
         ts_detail_copy(s->detail, st->obs->detail);
         ts_step_notice(st, TS_NOTICE_SUSPENDED);
     }

@@ -501,6 +501,26 @@ static void test_a_suspended_service_comes_back_by_itself(void **state)
     assert_phase(&w, TS_PHASE_STARTING, TS_WHY_WANTED);
 }
 
+/* It waits for its dependents to stop, cannot be verified any more, and then somebody starts it. */
+static void test_a_stop_for_want_of_a_verdict_is_not_taken_back(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    w.spec.guarded = true;
+    bring_up(&w);
+    w.env.dependents_stopped = false;
+    see(&w, TS_OBS_CMD_STOP);
+    assert_phase(&w, TS_PHASE_STOPPING, TS_WHY_COMMAND);
+    assert_int_equal(w.stops, 0);
+    w.env.blind = true;
+    step(&w, &(struct ts_obs){.kind = TS_OBS_SUSPEND, .why = TS_WHY_UNVERIFIED});
+    see(&w, TS_OBS_CMD_START);
+    assert_int_equal(w.s.phase, TS_PHASE_STOPPING);
+    assert_int_equal(w.stops, 1);
+    op_done(&w, TS_OPR_DONE);
+    assert_phase(&w, TS_PHASE_WAITING, TS_WHY_UNVERIFIED);
+}
+
 static void test_an_adopted_bot_is_not_ready_before_it_is_verified(void **state)
 {
     (void)state;
@@ -799,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_a_trip_outlives_everything_but_its_own_reset),
         cmocka_unit_test(test_what_cannot_be_judged_waits_and_is_no_fault),
         cmocka_unit_test(test_a_suspended_service_comes_back_by_itself),
+        cmocka_unit_test(test_a_stop_for_want_of_a_verdict_is_not_taken_back),
         cmocka_unit_test(test_an_adopted_bot_is_not_ready_before_it_is_verified),
         cmocka_unit_test(test_a_trip_stops_even_a_held_service_at_once),
         cmocka_unit_test(test_a_lost_start_is_tried_again_and_no_success),
