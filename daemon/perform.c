@@ -120,11 +120,26 @@ static bool write_down(struct ts_unit *u, struct ts_judgement *j)
     return ok;
 }
 
+/* Another container has taken the place of the one that was looked at: what was seen of that one
+ * allows nothing. True: so it is, and the start is over. */
+static bool is_exchanged(struct ts_unit *u)
+{
+    if (strcmp(u->id, u->acting_on) == 0) {
+        return false;
+    }
+    finish(u, TS_OPR_UNSURE, "it was exchanged for another container meanwhile");
+    ts_units_inspect(u);
+    return true;
+}
+
 static void decide(struct ts_unit *u)
 {
     struct ts_daemon *d = u->daemon;
     struct ts_judgement j;
     struct ts_error why;
+    if (is_exchanged(u)) {
+        return;
+    }
     ts_guard_judge(u, &j);
     bool guarded = ts_super_spec(d->super, u->index)->guarded;
     if (j.overall != TS_FINDING_PASS || (guarded && !write_down(u, &j))) {
@@ -141,6 +156,9 @@ static void on_plan(void *ctx, const struct ts_container_file *file, const struc
 {
     struct ts_unit *u = ctx;
     u->acting = NULL;
+    if (is_exchanged(u)) {
+        return;
+    }
     ts_plan_take(u, file, err);
     if (err != NULL && u->guard.plan.state != TS_PLAN_BAD) {
         /* What an earlier look found is not good enough for a start. */
@@ -214,6 +232,9 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
         fail(u, "look before the start", err);
         return;
     }
+    if (is_exchanged(u)) {
+        return;
+    }
     ts_guard_saw(u, raw);
     if (c->status == TS_CONTAINER_RUNNING) { /* not by us: the inspect judges what runs */
         finish(u, TS_OPR_ALREADY, "it runs already");
@@ -231,6 +252,7 @@ static struct ts_unit *begin(struct ts_daemon *d, size_t service, uint32_t op_id
     u->acting = NULL;
     u->acting_id = op_id;
     u->acting_starts = starts;
+    (void)snprintf(u->acting_on, sizeof(u->acting_on), "%s", u->id);
     u->epoch++;
     return u;
 }
