@@ -203,6 +203,9 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     struct ts_daemon *d = ctx;
     struct ts_unit *u = ts_units_by_container(d, event->id);
     if (event->oneoff) {
+        if (event->action == TS_EVENT_START) {
+            ts_strays_started(d, event);
+        }
         return;
     }
     if (event->action == TS_EVENT_DESTROY) { /* perhaps before we came: then it has no unit's id */
@@ -222,6 +225,9 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     }
     if (event->action == TS_EVENT_START && !is_our_own(u, true)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_START});
+    }
+    if (event->action == TS_EVENT_START) {
+        u->listed = TS_CONTAINER_RUNNING;
     }
     if (event->action != TS_EVENT_KILL) {
         ts_units_inspect(u);

@@ -21,6 +21,7 @@
 #include "core/trusted_clock.h"
 #include "engine/archive.h"
 #include "engine/containers.h"
+#include "engine/events.h"
 #include "probe/probe.h"
 
 #define TS_APPROVALS_MAX 256 /* kept in memory, ended ones included; the oldest ended give way */
@@ -159,6 +160,13 @@ struct ts_audit_check *ts_trail_check(struct ts_daemon *d, struct ts_error *err)
 void ts_strays_look(struct ts_daemon *d);
 /* The project was listed: what is not a unit's is looked at. */
 void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count);
+/* A container of the project was started that is no unit's. */
+void ts_strays_started(struct ts_daemon *d, const struct ts_engine_event *event);
+/* Is this an inspect's error that looking again does not mend? */
+bool ts_strays_is_unreadable(const struct ts_error *err);
+/* A container of a guarded service runs, and no inspect of it can be understood: it is stopped. */
+void ts_strays_unreadable(struct ts_daemon *d, const char *id, const char *name,
+                          const struct ts_error *err);
 /* The engine is gone: what is under way ends. */
 void ts_strays_pause(struct ts_daemon *d);
 void ts_strays_stop(struct ts_daemon *d);

@@ -1,7 +1,9 @@
 /*
  * Strays: containers beside the units' that could trade. That is a second container of a guarded
  * service (a copy, a one-off), and whatever was made from a guarded service's image, in whichever
- * project. One that breaks the rules is stopped; no approval covers a stray.
+ * project. One that breaks the rules is stopped, and so is one that the engine describes so that
+ * nobody could judge it; no approval covers a stray. What else runs in the project (a second
+ * gateway) is judged as services are that are not guarded.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +13,17 @@
 #include "daemon.h"
 
 #define IMAGES_MAX   16
-#define LOOKS_MAX    64 /* under way or waiting; more are seen at the next look */
+#define LOOKS_MAX    64 /* under way at once; the others' turn comes with the next look */
 #define STRAY_GRACE  2  /* seconds */
 #define EVENTS_RETRY 5000
+#define MORE_MS      1000 /* until the next look when there were more */
 
 struct stray {
     struct ts_daemon *daemon;
     struct ts_engine_op *op;
     char id[TS_ENGINE_ID];
     char name[TS_ENGINE_NAME];
+    bool guarded;
     bool used;
 };
 
@@ -29,6 +33,7 @@ struct ts_strays {
     struct ts_events *events;
     struct ts_timer *retry;
     struct stray looks[LOOKS_MAX];
+    size_t from; /* of the list: the first that had no place, so the first of the next look */
 };
 
 static void on_look_stopped(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
@@ -45,15 +50,11 @@ static void on_look_stopped(void *ctx, enum ts_outcome outcome, const struct ts_
     s->used = false;
 }
 
-static void stop_stray(struct stray *s, const struct ts_judgement *j)
+static void stop_stray(struct stray *s, enum ts_rule rule, const char *text)
 {
     struct ts_daemon *d = s->daemon;
     struct ts_error err;
-    char text[400];
-    (void)snprintf(text, sizeof(text),
-                   "container %.80s is no part of the stack and breaks the rules: %.160s", s->name,
-                   j->text);
-    json_t *data = json_pack("{s:s, s:s}", "container", s->id, "rule", ts_rule_name(j->rule));
+    json_t *data = json_pack("{s:s, s:s}", "container", s->id, "rule", ts_rule_name(rule));
     const struct ts_trail_note note = {
         .event = "stray", .service = "", .outcome = "stopped", .text = text, .data = data};
     (void)ts_trail_add(d, &note, NULL, &err);
@@ -66,6 +67,21 @@ static void stop_stray(struct stray *s, const struct ts_judgement *j)
     }
 }
 
+static void stop_unreadable(struct stray *s, const struct ts_error *err)
+{
+    char text[400];
+    (void)snprintf(text, sizeof(text),
+                   "container %.80s could be a bot, and the engine describes it so that it cannot "
+                   "be judged: %.160s",
+                   s->name, err->msg);
+    stop_stray(s, TS_RULE_CONFIG, text);
+}
+
+bool ts_strays_is_unreadable(const struct ts_error *err)
+{
+    return err->code == TS_E_PROTOCOL || err->code == TS_E_LIMIT;
+}
+
 static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err)
 {
@@ -73,44 +89,76 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     struct ts_daemon *d = s->daemon;
     struct ts_guard_facts facts;
     struct ts_judgement j;
+    char text[400];
     s->op = NULL;
-    if (err != NULL || (c->status != TS_CONTAINER_RUNNING && c->status != TS_CONTAINER_PAUSED) ||
-        ts_units_by_container(d, s->id) != NULL) {
-        s->used = false; /* gone, or a unit by now */
+    if (ts_units_by_container(d, s->id) != NULL) { /* a unit by now */
+        s->used = false;
+        return;
+    }
+    if (err != NULL && s->guarded && ts_strays_is_unreadable(err)) {
+        stop_unreadable(s, err);
+        return;
+    }
+    if (err != NULL || (c->status != TS_CONTAINER_RUNNING && c->status != TS_CONTAINER_PAUSED)) {
+        s->used = false; /* gone */
         return;
     }
     ts_copy_cut(s->name, sizeof(s->name), c->name);
     ts_guard_facts(d, NULL, &facts);
+    facts.guarded = s->guarded;
     ts_guard_box(raw, "", &facts.own);
     ts_interlock_judge(&facts, &j);
-    if (j.overall == TS_FINDING_FAIL) {
-        stop_stray(s, &j);
-    } else {
+    if (j.overall != TS_FINDING_FAIL) {
         s->used = false;
-    }
-}
-
-static void consider(struct ts_daemon *d, const char *id)
-{
-    struct ts_error err;
-    struct stray *slot = NULL;
-    if (ts_units_by_container(d, id) != NULL) {
         return;
     }
+    (void)snprintf(text, sizeof(text),
+                   "container %.80s is no part of the stack and breaks the rules: %.160s", s->name,
+                   j.text);
+    stop_stray(s, j.rule, text);
+}
+
+/* A place to look at the container; *ret_busy: it is looked at already. NULL: there is none. */
+static struct stray *place_for(struct ts_daemon *d, const char *id, const char *name,
+                               struct stray **ret_busy)
+{
+    struct stray *slot = NULL;
+    *ret_busy = NULL;
     for (size_t i = 0; i < LOOKS_MAX; i++) {
         struct stray *s = &d->strays->looks[i];
         if (s->used && strcmp(s->id, id) == 0) {
-            return;
+            *ret_busy = s;
+            return NULL;
         }
         slot = slot == NULL && !s->used ? s : slot;
     }
-    if (slot == NULL) {
-        return;
+    if (slot != NULL) {
+        *slot = (struct stray){.daemon = d, .used = true};
+        (void)snprintf(slot->id, sizeof(slot->id), "%s", id);
+        ts_copy_cut(slot->name, sizeof(slot->name), name);
     }
-    *slot = (struct stray){.daemon = d, .used = true};
-    (void)snprintf(slot->id, sizeof(slot->id), "%s", id);
-    slot->op = ts_container_inspect(d->engine, slot->id, on_inspected, slot, &err);
-    slot->used = slot->op != NULL;
+    return slot;
+}
+
+/* False: there is no place, so its turn is still to come. */
+static bool consider(struct ts_daemon *d, const char *id, const char *name, bool guarded)
+{
+    struct ts_error err;
+    struct stray *busy;
+    if (ts_units_by_container(d, id) != NULL) {
+        return true;
+    }
+    struct stray *s = place_for(d, id, name, &busy);
+    if (s == NULL) {
+        if (busy != NULL) {
+            busy->guarded = busy->guarded || guarded;
+        }
+        return busy != NULL;
+    }
+    s->guarded = guarded;
+    s->op = ts_container_inspect(d->engine, s->id, on_inspected, s, &err);
+    s->used = s->op != NULL;
+    return true;
 }
 
 static void on_retry(void *ctx)
@@ -136,17 +184,47 @@ static bool is_guarded(const struct ts_daemon *d, const char *service)
     return (spec != NULL ? spec : &d->model->defaults)->guarded;
 }
 
-void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count)
+/* all_guarded: whatever their labels say. The first to be looked at is the first that was not at
+ * the last look: nobody hides behind many others. */
+static void consider_all(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count,
+                         bool all_guarded)
 {
-    if (!make(d)) {
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (is_guarded(d, refs[i].service)) {
-            consider(d, refs[i].id);
+    struct ts_strays *st = d->strays;
+    for (size_t k = 0, first = st->from; k < count; k++) {
+        size_t i = (first + k) % count;
+        bool runs = refs[i].status == TS_CONTAINER_RUNNING || refs[i].status == TS_CONTAINER_PAUSED;
+        bool guarded = all_guarded || is_guarded(d, refs[i].service);
+        if (runs && !consider(d, refs[i].id, refs[i].name, guarded)) {
+            st->from = i;
+            ts_timer_after(st->retry, MORE_MS);
+            return;
         }
     }
-    ts_strays_look(d);
+}
+
+void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count)
+{
+    if (make(d)) {
+        consider_all(d, refs, count, false);
+        ts_strays_look(d);
+    }
+}
+
+void ts_strays_started(struct ts_daemon *d, const struct ts_engine_event *event)
+{
+    if (d->link.up && make(d)) {
+        (void)!consider(d, event->id, event->name, is_guarded(d, event->service));
+    }
+}
+
+void ts_strays_unreadable(struct ts_daemon *d, const char *id, const char *name,
+                          const struct ts_error *err)
+{
+    struct stray *busy;
+    struct stray *s = d->link.up && make(d) ? place_for(d, id, name, &busy) : NULL;
+    if (s != NULL) {
+        stop_unreadable(s, err);
+    }
 }
 
 static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t count,
@@ -154,8 +232,8 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
 {
     struct ts_daemon *d = ctx;
     d->strays->listing = NULL;
-    for (size_t i = 0; err == NULL && i < count; i++) {
-        consider(d, refs[i].id);
+    if (err == NULL) {
+        consider_all(d, refs, count, true);
     }
     if (d->strays->list_again) {
         ts_strays_look(d);

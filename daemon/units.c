@@ -229,6 +229,7 @@ bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *lis
     for (size_t i = 0; i < d->unit_count; i++) {
         const struct ts_container_ref *ref = ref_for(d, list, count, d->units[i]->service);
         set_container(d->units[i], ref == NULL ? "" : ref->id);
+        d->units[i]->listed = ref == NULL ? TS_CONTAINER_EXITED : ref->status;
     }
     return ok;
 }
@@ -326,6 +327,16 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     ts_perform_take_policy(u);
 }
 
+/* A container that was never understood was never verified. */
+static void judge_unreadable(struct ts_unit *u, const struct ts_error *err)
+{
+    bool runs = u->listed == TS_CONTAINER_RUNNING || u->listed == TS_CONTAINER_PAUSED;
+    if (runs && ts_strays_is_unreadable(err) && !ts_unit_is_described(u) &&
+        ts_super_spec(u->daemon->super, u->index)->guarded) {
+        ts_strays_unreadable(u->daemon, u->id, u->service, err);
+    }
+}
+
 static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err)
 {
@@ -339,6 +350,7 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     if (err != NULL) {
         TS_LOG(u->daemon->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
                "%s: inspect failed: %s", u->service, err->msg);
+        judge_unreadable(u, err);
         if (err->code == TS_E_TIMEOUT) {
             ts_engine_watch_resync(u->daemon); /* is it this container, or the engine? */
         } else {

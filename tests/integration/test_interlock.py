@@ -400,6 +400,84 @@ def test_copies_beside_the_bot(ground):
     attempt("a container that pretends to be the service's first", look_alike)
 
 
+def test_labels_that_make_no_sense(ground):
+    """Whoever may start a container may set its labels: they must blind nobody."""
+    image = ground.good["Config"]["Image"]
+    false = ["--env", "DRY_RUN=false", "--network", "docker_trading-network"]
+    mine = ["--label", "com.docker.compose.project=docker"]
+    long = "s" * 90
+
+    def bystander():
+        """A bot trips while a container with odd labels is in the project."""
+        ground.docker("run", "--detach", "--name", "odd", *mine,
+                      "--label", f"com.docker.compose.service={long}", image)  # fmt: skip
+        ground.daemon.call("Rescan", timeout_s=10)
+        assert ground.daemon.status()["engine"]["up"], "the engine counts as lost"
+        ground.talk("live trading\n")
+        ground.tripped("log-trip")
+
+    attempt("a trip beside a container whose service has 90 letters", bystander)
+    ground.back_to_safety()
+
+    odd = {
+        "a service of 90 letters": {"service": long},
+        "dependencies that cannot be understood": {"depends_on": "gateway:when_it_suits"},
+        "more dependencies than there can be": {"depends_on": ",".join(map(str, range(200)))},
+    }
+    for what, labels in odd.items():
+        args = [f"com.docker.compose.{name}={value}" for name, value in labels.items()]
+        args = [word for arg in args for word in ("--label", arg)]
+
+        def copy(args=args):
+            ground.docker("run", "--detach", "--name", "copy", *false, *args, image)
+            ground.stopped("copy")
+            ground.docker("rm", "--force", "copy")
+
+        attempt(f"a copy with {what}", copy)
+
+    def in_its_place():
+        labels = {**ground.good["Config"]["Labels"],
+                  "com.docker.compose.depends_on": odd["dependencies that cannot be understood"]["depends_on"]}  # fmt: skip
+        ground.create(env=ground.env(DRY_RUN="false"), labels=labels)
+        ground.docker("start", BOT)
+        ground.stopped(BOT)
+        assert any(e["event"] == "stray" for e in ground.audit(20))
+        assert ground.start().returncode != 0
+        assert not ground.running(BOT)
+
+    attempt("re-created with dependencies that cannot be understood", in_its_place)
+    ground.back_to_safety()
+
+
+def test_copies_among_many(ground):
+    image = ground.good["Config"]["Image"]
+
+    def gateway():
+        ground.docker("run", "--detach", "--name", "copy", "--env", "TRADING_MODE=live",
+                      "--label", "com.docker.compose.project=docker",
+                      "--label", "com.docker.compose.service=gateway",
+                      "--label", "com.docker.compose.container-number=2", image)  # fmt: skip
+        ground.stopped("copy")
+
+    attempt("a second gateway of the project, in live mode", gateway)
+    ground.back_to_safety()
+
+    def one_off_of_another_image():
+        """Not made from the bot's image, so only its labels tell whose it is."""
+        archive = ground.folder / "careless_bot.tar"
+        ground.docker("import", "--change", 'ENTRYPOINT ["/careless_bot"]',
+                      "--change", "ENV BUILT=anew", archive, "anew:latest")  # fmt: skip
+        ground.docker("run", "--detach", "--name", "copy", "--env", "DRY_RUN=false",
+                      "--label", "com.docker.compose.project=docker",
+                      "--label", f"com.docker.compose.service={SERVICE}",
+                      "--label", "com.docker.compose.oneoff=True", "anew:latest")  # fmt: skip
+        ground.stopped("copy")
+
+    attempt("docker compose run of an image that was built anew", one_off_of_another_image)
+    ground.back_to_safety()
+    ground.docker("rmi", "--force", "anew:latest", check=False)
+
+
 # --- what the log says
 
 LINES = {
