@@ -85,7 +85,8 @@ static void each_reply(void *ctx, const struct ctl *ctl, const json_t *reply)
     struct following *f = ctx;
     const json_t *plan = json_object_get(reply, "plan");
     const json_t *step = json_object_get(reply, "step");
-    f->exchanged = f->exchanged || json_is_object(plan);
+    bool goes_on = strcmp(ts_json_str_or(reply, "move.way", ""), "forward") == 0; /* unwaited */
+    f->exchanged = f->exchanged || goes_on || json_is_object(plan);
     if (json_is_object(step)) {
         ctl_show_step(&f->progress, ctl, step);
     } else if (ctl->json) {
@@ -126,7 +127,8 @@ static int follow_move(struct ctl *ctl, const char *method, json_t *take_paramet
     return code;
 }
 
-static int roll_out(struct ctl *ctl, const struct ctl_compose *compose)
+/* *ret_begun: containers are being exchanged, and nobody waits for it. */
+static int roll_out(struct ctl *ctl, const struct ctl_compose *compose, bool *ret_begun)
 {
     char tag[TAG_SIZE];
     bool exchanged = false;
@@ -142,10 +144,17 @@ static int roll_out(struct ctl *ctl, const struct ctl_compose *compose)
         ctl_put(ctl, stdout, TONE_DIM, "nothing has changed: no container is exchanged");
         (void)putchar('\n');
     }
+    *ret_begun = exchanged && ctl->no_wait;
+    if (*ret_begun && !ctl->json) {
+        ctl_put(ctl, stdout, TONE_GOOD, "\u2713 ");
+        ctl_put(ctl, stdout, TONE_PLAIN,
+                "containers are being exchanged: the daemon does it; see tradestackctl watch");
+        (void)putchar('\n');
+    }
     return code;
 }
 
-static int create(struct ctl *ctl)
+static int create(struct ctl *ctl, bool *ret_begun)
 {
     int code = CTL_OK;
     TS_CLEANUP(ts_json_drop) json_t *status = ctl_compose_status(ctl, &code);
@@ -158,19 +167,21 @@ static int create(struct ctl *ctl)
         .project = ts_json_str_or(status, "project", ""),
         .engine = ts_json_str_or(status, "engine.address", ""),
     };
-    return has_containers(status) ? roll_out(ctl, &compose) : ctl_compose_create(ctl, &compose);
+    return has_containers(status) ? roll_out(ctl, &compose, ret_begun)
+                                  : ctl_compose_create(ctl, &compose);
 }
 
 int ctl_run_up(struct ctl *ctl)
 {
     int code = CTL_OK;
+    bool begun = false;
     if (ctl->file == NULL && (ctl->env_file != NULL || ctl->project != NULL)) {
         ctl_error("up: --env-file and --project go with --file");
         return CTL_USAGE;
     }
     if (ctl->file != NULL) {
-        code = create(ctl);
-        if (code != CTL_OK) {
+        code = create(ctl, &begun);
+        if (code != CTL_OK || begun) { /* the daemon starts what it exchanges */
             return code;
         }
     }

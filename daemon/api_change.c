@@ -427,9 +427,6 @@ void ts_api_start_call(void *ctx, struct ts_call *call, const json_t *parameters
 void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters)
 {
     struct ts_daemon *d = ctx;
-    if (ts_api_move_refuses(d, call, ts_json_str_or(parameters, "service", ""))) {
-        return;
-    }
     bool *want = select_services(d, call, parameters, ts_plan_close_over_dependents);
     if (want == NULL) {
         return;
@@ -437,6 +434,7 @@ void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters)
     ts_api_log_command(d, call, "stop", ts_json_str_or(parameters, "service", ""));
     for (size_t i = 0; i < d->unit_count; i++) {
         if (want[i]) {
+            ts_move_leave_down(d, d->units[i]->service);
             post_to(d, i, TS_OBS_CMD_STOP);
         }
     }
@@ -469,8 +467,12 @@ static void simple_command(struct ts_daemon *d, struct ts_call *call, const json
                            enum ts_obs_kind kind, const char *name)
 {
     size_t i = ts_api_service(d, call, parameters);
-    if (i == SIZE_MAX || ts_api_move_refuses(d, call, d->units[i]->service)) {
+    bool holds = kind == TS_OBS_CMD_HOLD; /* what stops is obeyed whatever else goes on */
+    if (i == SIZE_MAX || (!holds && ts_api_move_refuses(d, call, d->units[i]->service))) {
         return;
+    }
+    if (holds) {
+        ts_move_leave_down(d, d->units[i]->service);
     }
     ts_api_log_command(d, call, name, d->units[i]->service);
     post_to(d, i, kind);

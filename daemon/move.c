@@ -199,6 +199,15 @@ bool ts_move_concerns(const struct ts_daemon *d, const char *service)
     return place_of(d, service, &part) != NULL;
 }
 
+void ts_move_leave_down(struct ts_daemon *d, const char *service)
+{
+    size_t part;
+    if (place_of(d, service, &part) != NULL && !d->move->places[part].left_down) {
+        d->move->places[part].left_down = true;
+        (void)save(d->move);
+    }
+}
+
 bool ts_move_stands_for(const struct ts_daemon *d, const char *service, const char **ret_id)
 {
     size_t part;
@@ -344,14 +353,25 @@ static void tell_turn(struct ts_move *m)
     ts_notice_move(d, m->state.way, text);
 }
 
+static bool any_left_down(const struct ts_move *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->places[i].left_down) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void tell_end(struct ts_move *m)
 {
     struct ts_daemon *d = m->daemon;
     char text[TS_MOVE_TEXT + 80];
     bool done = m->state.way == TS_MOVE_DONE;
-    (void)snprintf(text, sizeof(text), "%s %s%s", ts_move_kind_name(m->kind),
+    (void)snprintf(text, sizeof(text), "%s %s%s%s", ts_move_kind_name(m->kind),
                    done ? "done: all is ready" : "gone back: all is as it was",
-                   m->state.incomplete ? ", but not all of it has become ready again" : "");
+                   m->state.incomplete ? ", but not all of it has become ready again" : "",
+                   any_left_down(m) ? ", but for what an operator has stopped meanwhile" : "");
     TS_LOG(d->log, done ? TS_MSG_MOVE : TS_MSG_MOVE_FAILED, TS_FIELDS(TS_STR("tag", m->tag)), "%s",
            text);
     ts_memory_event(d, "", done ? "move.done" : "move.returned", text);
@@ -387,6 +407,7 @@ static void end(struct ts_move *m)
     tell_end(m);
     ts_api_move_ended(m);
     ts_engine_watch_resync(d); /* what stands for each service is the list's again */
+    ts_api_changed(d, SIZE_MAX);
 }
 
 /* Another step, or the other way. */

@@ -62,6 +62,7 @@ struct ts_move_place {
     char service[TS_NAME_MAX]; /* "" or a name in another project, if neither side is ours */
     struct ts_move_side now;
     struct ts_move_side next;
+    bool left_down; /* an operator has stopped it meanwhile: exchanged, but not started */
 };
 
 struct ts_move {
@@ -119,6 +120,8 @@ void ts_move_accept_halted(struct ts_daemon *d);
 void ts_move_forget_kept(struct ts_daemon *d);
 /* Is the service part of a move that is on? Then its containers are the move's business. */
 bool ts_move_concerns(const struct ts_daemon *d, const char *service);
+/* An operator stops or holds the service: whichever way the move goes, it does not start it. */
+void ts_move_leave_down(struct ts_daemon *d, const char *service);
 /* Which container stands for the service now, if a move is on that says so: its id, or "". */
 bool ts_move_stands_for(const struct ts_daemon *d, const char *service, const char **ret_id);
 /* A name that a move has given: never a service's container. */

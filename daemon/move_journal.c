@@ -52,9 +52,16 @@ json_t *ts_move_plan_json(const struct ts_move *m)
 
 json_t *ts_move_state_json(const struct ts_move *m)
 {
-    return json_pack("{s:s, s:I, s:b, s:b, s:b, s:s, s:O?}", "way", ts_move_way_name(m->state.way),
-                     "at", (json_int_t)m->state.at, "begun", (int)m->state.begun, "incomplete",
-                     (int)m->state.incomplete, "kept", (int)m->kept, "why", m->why, "log", m->log);
+    json_t *down = json_array();
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->places[i].left_down) {
+            (void)json_array_append_new(down, json_integer((json_int_t)i));
+        }
+    }
+    return json_pack("{s:s, s:I, s:b, s:b, s:b, s:o, s:s, s:O?}", "way",
+                     ts_move_way_name(m->state.way), "at", (json_int_t)m->state.at, "begun",
+                     (int)m->state.begun, "incomplete", (int)m->state.incomplete, "kept",
+                     (int)m->kept, "left_down", down, "why", m->why, "log", m->log);
 }
 
 static bool parse_side(const json_t *v, struct ts_move_side *ret)
@@ -132,6 +139,13 @@ static bool parse_plan(const json_t *v, struct ts_move *m)
 static bool parse_state(const json_t *v, struct ts_move *m)
 {
     int64_t at = ts_json_i64_or(v, "at", -1);
+    const json_t *down = ts_json_at(v, "left_down");
+    for (size_t i = 0; i < json_array_size(down); i++) {
+        json_int_t part = json_integer_value(json_array_get(down, i));
+        if (part >= 0 && (size_t)part < m->count) {
+            m->places[part].left_down = true;
+        }
+    }
     m->state.begun = ts_json_bool_or(v, "begun", false);
     m->state.incomplete = ts_json_bool_or(v, "incomplete", false);
     m->kept = ts_json_bool_or(v, "kept", false);

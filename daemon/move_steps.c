@@ -353,6 +353,8 @@ static void start_it(struct ts_move *m, const struct ts_move_side *s, const stru
     struct ts_unit *u = ts_move_unit(m, step_of(m)->part, s);
     if (!look->exists) {
         ts_move_see(m, TS_MOVE_FAILED, "the container does not exist any more");
+    } else if (m->places[step_of(m)->part].left_down) {
+        ts_move_see(m, TS_MOVE_REACHED, "an operator has stopped it; it is left so");
     } else if (!s->ours) {
         start_outside(m, s, look);
     } else if (u == NULL || !u->known || strcmp(u->container.id, s->id) != 0) {
@@ -438,6 +440,10 @@ static void stop_or_restart(struct ts_move *m, const struct ts_move_side *s,
 static void check(struct ts_move *m, const struct look *look)
 {
     struct ts_error err;
+    if (m->places[step_of(m)->part].left_down) {
+        ts_move_see(m, TS_MOVE_REACHED, "an operator has stopped it; it is left so");
+        return;
+    }
     if (!look->running) {
         ts_move_see(m, TS_MOVE_FAILED, "it does not run any more");
         return;
@@ -491,6 +497,16 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
     }
 }
 
+static bool is_started(const struct ts_move *m, size_t part)
+{
+    for (size_t i = 0; i < m->plan.count; i++) {
+        if (m->plan.steps[i].deed == TS_MOVE_START && m->plan.steps[i].part == part) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Everything that the move has started stays ready for a while. */
 static void settle(struct ts_move *m)
 {
@@ -502,7 +518,13 @@ static void settle(struct ts_move *m)
         const struct ts_move_side *s = p->next.is ? &p->next : &p->now;
         const struct ts_unit *u = ts_move_unit(m, i, s);
         const struct ts_svc *state = u == NULL ? NULL : ts_super_state(d->super, u->index);
-        if (state == NULL || !m->parts[i].starts || state->wanted != TS_WANTED_UP) {
+        if (!is_started(m, i) || !s->ours || p->left_down) {
+            continue;
+        }
+        if (state == NULL) {
+            (void)snprintf(m->seen, sizeof(m->seen), "%s has no container any more",
+                           ts_move_part_name(m, i));
+            steady = false;
             continue;
         }
         if (is_lost(state)) {

@@ -95,3 +95,35 @@ def test_what_does_not_become_ready_goes_back_by_itself(stack):
     stack.daemon.wait_ready()
     events = stack.daemon.ctl("events", "--tail", "100").stdout
     assert "goes back" in events and "gone back" in events
+
+
+def wait_step(stack, text):
+    stack.daemon.wait_for(lambda s: s["move"] and text in s["move"]["step"], 60, f"step: {text}")
+
+
+def test_a_stop_is_obeyed_whatever_goes_on(stack):
+    before = containers(stack)
+    up(stack, "--no-wait", SYMBOLS="QQQ")
+    wait_step(stack, "all stays ready")
+    stack.daemon.ctl("stop", "trading-bot")
+    refused = stack.daemon.ctl("start", "trading-bot", check=False)
+    assert refused.returncode == 1 and "containers are being exchanged" in refused.stderr
+    stack.daemon.wait_for(lambda s: s["move"] is None, 60, "end of the rollout")
+    assert service(stack.daemon.status(), "trading-bot")["state"] == "stopped"
+    after = containers(stack)
+    assert after["trading-bot"] != before["trading-bot"] and sorted(after) == sorted(stack.CONTAINERS)
+    assert "an operator has stopped" in stack.daemon.ctl("events", "--tail", "50").stdout
+    stack.daemon.ctl("start", "trading-bot")
+    stack.daemon.wait_ready()
+
+
+def test_a_container_that_vanishes_is_not_called_ready(stack):
+    before = containers(stack)
+    up(stack, "--no-wait", SYMBOLS="QQQ")
+    wait_step(stack, "all stays ready")
+    stack.engine.docker("rm", "--force", "trading-bot")
+    stack.daemon.wait_for(lambda s: s["move"] is None, 120, "end of the rollout")
+    events = stack.daemon.ctl("events", "--tail", "50").stdout
+    assert "goes back" in events and "has no container any more" in events
+    stack.daemon.wait_ready()
+    assert containers(stack) == before
