@@ -318,7 +318,9 @@ struct ts_engine_op *ts_container_remove(struct ts_engine *e, const char *id, en
     const struct action a = {.deed = "remove",
                              .method = "DELETE",
                              .verb = "",
-                             .query = how == TS_REMOVE_FORCE ? "v=0&force=1" : "v=0&force=0"};
+                             .query = how == TS_REMOVE_WHOLE   ? "v=1&force=1"
+                                      : how == TS_REMOVE_FORCE ? "v=0&force=1"
+                                                               : "v=0&force=0"};
     return act(e, id, &a, done, ctx, err);
 }
 

@@ -70,9 +70,9 @@ struct ts_engine_op *ts_container_set_policy(struct ts_engine *e, const char *id
                                              ts_engine_acted *done, void *ctx,
                                              struct ts_error *err) TS_MUST_CHECK;
 
-/* Removes a container; its volumes stay. force kills it first; without, a running one is
- * TS_E_CONFLICT. */
-enum ts_remove { TS_REMOVE_STOPPED, TS_REMOVE_FORCE };
+/* Removes a container; its volumes stay, except WHOLE, which removes the anonymous ones with it.
+ * FORCE and WHOLE kill it first; STOPPED: a running one is TS_E_CONFLICT. */
+enum ts_remove { TS_REMOVE_STOPPED, TS_REMOVE_FORCE, TS_REMOVE_WHOLE };
 struct ts_engine_op *ts_container_remove(struct ts_engine *e, const char *id, enum ts_remove how,
                                          ts_engine_acted *done, void *ctx,
                                          struct ts_error *err) TS_MUST_CHECK;

@@ -204,6 +204,7 @@ static void on_info(struct ts_engine_op *op, const struct ts_http_reply *reply,
                         ts_json_str_or(v, "LoggingDriver", ""));
         ts_engine_clean(d->cgroup_version, sizeof(d->cgroup_version),
                         ts_json_str_or(v, "CgroupVersion", ""));
+        ts_engine_clean(d->root_dir, sizeof(d->root_dir), ts_json_str_or(v, "DockerRootDir", ""));
         d->live_restore = ts_json_bool_or(v, "LiveRestoreEnabled", false);
         d->containers = ts_json_i64_or(v, "Containers", 0);
         d->running = ts_json_i64_or(v, "ContainersRunning", 0);

@@ -1,8 +1,8 @@
 /*
  * One container engine that speaks the Docker Engine API (Docker, Podman's compatible service):
  * the handle, which API version to speak, and what every call has in common. The calls themselves:
- * archive.h, containers.h, create.h, events.h, logs.h, networks.h. Pure helpers: inspect.h,
- * snapshot.h, tar.h.
+ * archive.h, containers.h, create.h, events.h, logs.h, networks.h, survey.h. Pure helpers:
+ * inspect.h, snapshot.h, tar.h.
  *
  * Every call has its own deadline and its own connection, so one container on which the engine
  * hangs does not hide the others. One thread; everything ends in a callback in a later turn.
@@ -99,6 +99,7 @@ struct ts_engine_details {
     char kernel[TS_ENGINE_DETAIL];
     char system[TS_ENGINE_DETAIL]; /* "Debian GNU/Linux 12 (bookworm)" */
     char log_driver[TS_ENGINE_DETAIL];
+    char root_dir[TS_ENGINE_NAME]; /* where it keeps images and containers, on its machine */
     char cgroup_version[8];
     int api_minor;     /* in use */
     int api_max_minor; /* the engine's */

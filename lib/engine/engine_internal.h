@@ -10,6 +10,7 @@
 #include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/networks.h"
+#include "engine/survey.h"
 
 #define TS_ENGINE_SHORT_ID 12   /* characters of an id that engines show, use as host name, alias */
 #define TS_ENGINE_PATH_MAX 8192 /* bytes of a request's path and query */
@@ -57,6 +58,7 @@ struct ts_engine_op {
         ts_container_created *created;
         ts_network_inspected *network_inspected;
         ts_container_file_read_fn *file_read;
+        ts_engine_surveyed *surveyed;
     } done;
     void *ctx;
     void *extra; /* state over several steps */

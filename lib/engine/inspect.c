@@ -190,6 +190,8 @@ static bool parse_labels(const json_t *inspect, struct ts_container *c, struct t
                     label_of(inspect, LABEL "project.working_dir"));
     ts_engine_clean(c->config_files, sizeof(c->config_files),
                     label_of(inspect, LABEL "project.config_files"));
+    ts_engine_clean(c->env_files, sizeof(c->env_files),
+                    label_of(inspect, LABEL "project.environment_file"));
     c->oneoff = strcmp(label_of(inspect, LABEL "oneoff"), "True") == 0;
     int64_t number = 0;
     if (ts_parse_i64(label_of(inspect, LABEL "container-number"), 1, INT32_MAX, &number)) {
@@ -228,6 +230,7 @@ static bool parse_state(const json_t *inspect, struct ts_container *c, struct ts
     c->exit_code = ts_json_i64_or(inspect, "State.ExitCode", 0);
     c->oom_killed = ts_json_bool_or(inspect, "State.OOMKilled", false);
     c->pid = ts_json_i64_or(inspect, "State.Pid", 0);
+    c->created = wall_of(inspect, "Created");
     c->started_at = wall_of(inspect, "State.StartedAt");
     c->finished_at = wall_of(inspect, "State.FinishedAt");
     c->restart_count = ts_json_i64_or(inspect, "RestartCount", 0);

@@ -76,11 +76,13 @@ struct ts_container {
     char config_hash[80];
     char working_dir[TS_CONTAINER_PATH];
     char config_files[TS_CONTAINER_FILES];
-    bool oneoff;    /* from `compose run` */
-    int64_t number; /* 1…; 0 if not said */
+    char env_files[TS_CONTAINER_PATH]; /* --env-file of that time; "" if none was given */
+    bool oneoff;                       /* from `compose run` */
+    int64_t number;                    /* 1…; 0 if not said */
     struct ts_container_dep deps[TS_CONTAINER_DEPS_MAX];
     size_t dep_count;
 
+    ts_wall created;
     enum ts_container_status status;
     int64_t exit_code;
     bool oom_killed;
