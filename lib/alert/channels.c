@@ -37,6 +37,7 @@ static struct channel *new_channel(struct ts_sender *s, const struct ts_channel_
     if (ch->url == NULL || !ts_sender_check_url(spec->kind, ts_secret_reveal(ch->url), err)) {
         bool absent = ch->url == NULL && err->code == TS_E_SYSTEM && err->detail == ENOENT;
         ts_copy_cut(why, sizeof(why), err->msg);
+        ch->refused_code = err->code;
         ts_error_wrap(err, "alert channel %s, url_file %.100s", spec->name, spec->url_file);
         if (spec->optional && absent) {
             err->code = TS_E_NOT_FOUND;
@@ -106,6 +107,7 @@ static struct channel *take_over(struct ts_sender *s, struct channel *fresh)
     if (old->state == TS_CHANNEL_REFUSED) {
         old->state = TS_CHANNEL_OK;
         old->detail[0] = '\0';
+        old->http_status = 0;
         ts_timer_after(old->timer, 0);
     }
     ts_channel_free(fresh);
@@ -174,6 +176,9 @@ struct ts_channel_status ts_sender_status(struct ts_sender *s, size_t channel)
         .kind = ch->spec.kind == TS_CHANNEL_DISCORD ? "discord" : "webhook",
         .state = ch->state,
         .pending = ts_queue_pending(ch),
+        .refused_code = ch->refused_code,
+        .http_status = ch->http_status,
+        .delivered = ch->delivered,
     };
     ts_copy_cut(status.detail, sizeof(status.detail), ch->detail);
     return status;

@@ -88,6 +88,7 @@ static void judge_batch(struct channel *ch, const struct ts_http_reply *reply)
     case TS_REPLY_TAKEN:
         ts_reply_message_id(reply, message_id);
         recovered(ch, reply);
+        ch->delivered++;
         ts_queue_delivered(ch, message_id);
         break;
     case TS_REPLY_WAIT: rate_limited(ch, reply); break;
@@ -152,6 +153,7 @@ static void on_done(void *ctx, const struct ts_http_reply *reply, const struct t
     enum doing was = ch->doing;
     ch->req = NULL;
     ch->doing = DOING_NOTHING;
+    ch->http_status = err != NULL ? 0 : (int)reply->status;
     if (was == DOING_EDIT) {
         err != NULL ? edit_failed(ch, err->msg) : judge_edit(ch, reply);
         ts_store_edit_clear(&ch->edit);

@@ -76,7 +76,11 @@ struct ts_channel_status {
     const char *kind;
     enum ts_channel_state state;
     int64_t pending;
-    char detail[200]; /* why delayed or refused; never the URL */
+    char detail[200];          /* why delayed or refused; never the URL */
+    enum ts_code refused_code; /* refused because of its url_file: TS_E_DENIED, TS_E_SYSTEM,
+                                  TS_E_INVALID (no such URL); else TS_E_NONE */
+    int http_status;           /* of the last answer; 0: there was none */
+    int64_t delivered;         /* messages taken since the program began */
 };
 size_t ts_sender_channel_count(const struct ts_sender *s);
 struct ts_channel_status ts_sender_status(struct ts_sender *s, size_t channel);

@@ -38,6 +38,9 @@ struct channel {
     struct ts_secret *url;
     enum ts_channel_state state;
     char detail[200];
+    enum ts_code refused_code; /* why its file cannot be used; TS_E_NONE: it can */
+    int http_status;           /* of the last answer; 0: none */
+    int64_t delivered;         /* messages, in this run */
 
     enum doing doing;
     struct ts_http_req *req;
