@@ -159,8 +159,10 @@ void sim_answer(struct sim_client *c, const struct ts_ib_fields *m, struct ts_bu
     }
     switch (id) {
     case TS_IB_C_START: answer_start(c, m, out); break;
-    case TS_IB_C_TIME: ADD(out, TS_IB_S_TIME, 1, sim_now_ms() / 1000); break;
-    case 105: ADD(out, 109, sim_now_ms()); break; /* the time in ms; versions from 197 on */
+    case TS_IB_C_TIME: ADD(out, TS_IB_S_TIME, 1, (sim_now_ms() + c->sim->skew_ms) / 1000); break;
+    case 105:
+        ADD(out, 109, sim_now_ms() + c->sim->skew_ms);
+        break; /* the time in ms; versions from 197 on */
     case TS_IB_C_ACCOUNTS: sim_add_accounts(c, out); break;
     case TS_IB_C_SUMMARY: answer_summary(c, m, out); break;
     case TS_IB_C_POSITIONS: answer_positions(c, out); break;

@@ -1,6 +1,6 @@
 /*
  * The control port: one command a line, one answer a line ("ok …" or "error …").
- *   mode NAME | after SECONDS | status | drop | exit CODE | log TEXT | accounts LIST
+ *   mode NAME | after SECONDS | status | drop | exit CODE | log TEXT | accounts LIST | skew SECONDS
  */
 #include <errno.h>
 #include <poll.h>
@@ -97,11 +97,23 @@ static void do_accounts(struct sim *sim, struct bufferevent *bev, const char *ar
     reply(bev, "ok");
 }
 
+static void do_skew(struct sim *sim, struct bufferevent *bev, const char *arg)
+{
+    int64_t seconds;
+    if (!ts_parse_i64(arg, -86400, 86400, &seconds)) {
+        reply(bev, "error want seconds, -86400 to 86400");
+        return;
+    }
+    sim->skew_ms = seconds * 1000;
+    reply(bev, "ok");
+}
+
 static const struct {
     const char *name;
     void (*run)(struct sim *sim, struct bufferevent *bev, const char *arg);
-} commands[] = {{"mode", do_mode}, {"after", do_after}, {"status", do_status},    {"drop", do_drop},
-                {"exit", do_exit}, {"log", do_log},     {"accounts", do_accounts}};
+} commands[] = {{"mode", do_mode},         {"after", do_after}, {"status", do_status},
+                {"drop", do_drop},         {"exit", do_exit},   {"log", do_log},
+                {"accounts", do_accounts}, {"skew", do_skew}};
 
 static void run_line(struct sim *sim, struct bufferevent *bev, char *line)
 {
@@ -115,7 +127,7 @@ static void run_line(struct sim *sim, struct bufferevent *bev, char *line)
             return;
         }
     }
-    reply(bev, "error commands: mode, after, status, drop, exit, log, accounts");
+    reply(bev, "error commands: mode, after, status, drop, exit, log, accounts, skew");
 }
 
 static void free_peer(struct sim *sim, struct sim_peer *p)

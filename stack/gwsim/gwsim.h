@@ -75,6 +75,7 @@ struct sim {
     int32_t server_version;
     enum sim_mode mode;
     int after_ms;
+    int64_t skew_ms; /* its clock minus the true one */
     bool upstream_down;
     struct sim_listener listeners[SIM_LISTENERS_MAX];
     size_t listener_count;

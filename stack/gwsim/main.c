@@ -22,7 +22,7 @@ static void usage(FILE *f)
            "  --listen HOST:PORT     the API (default 127.0.0.1:4002); repeatable\n"
            "  --relay HOST:PORT      the image's relay: accepts also while the API is down\n"
            "  --control HOST:PORT    takes commands: mode NAME, after SECONDS, status, drop,\n"
-           "                         exit CODE, log TEXT, accounts LIST\n"
+           "                         exit CODE, log TEXT, accounts LIST, skew SECONDS\n"
            "  --account LIST         managed accounts, comma-separated (default DU1234567)\n"
            "  --server-version N     highest API version, 100 to 200 (default 178)\n"
            "  --mode NAME            how to behave (default ok)\n"
