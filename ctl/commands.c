@@ -177,7 +177,8 @@ static int run_gameplan(struct ctl *ctl)
 }
 
 /* options: f file, e env-file, p project, w wait, n no-wait, F follow, T tail, s since, c config,
- * C channel, A account, G gameplan, x expires, r reason, a all */
+ * C channel, A account, G gameplan, x expires, r reason, a all, R report, S send-alert,
+ * t restart-test, O cold-start-test, b boot */
 static const struct ctl_command commands[] = {
     {"status", "", "", 0, 0, "show what runs, since when, and what comes next", run_status},
     {"up", "", "fepwn", 0, 0, "create what is missing (with --file) and start all in order",
@@ -206,6 +207,10 @@ static const struct ctl_command commands[] = {
      run_gameplan},
     {"audit", "[verify]", "T", 0, 1, "show who did what; check that nothing was changed",
      ctl_run_audit},
+    {"validate", "", "feRStO", 0, 0, "check every point of the operators' list, with evidence",
+     ctl_run_validate},
+    {"doctor", "", "feb", 0, 0, "find what is wrong, why, and the command that mends it",
+     ctl_run_doctor},
     {"alert", "test", "C", 1, 1, "send a test alert", run_alert},
     {"version", "", "", 0, 0, "show the versions of tool and daemon", run_version},
 };

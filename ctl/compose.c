@@ -63,8 +63,7 @@ static void tick(void *ctx)
     ctl_progress_tick(ctx);
 }
 
-/* Points docker at the daemon's engine, wherever the user's own context points. */
-static void use_engine(const char *address)
+void ctl_use_engine(const char *address)
 {
     if (address[0] != '\0') {
         ctl_child_env("DOCKER_HOST", address);
@@ -104,7 +103,7 @@ int ctl_compose_create(struct ctl *ctl, const struct ctl_compose *compose)
     int status = -1;
     ts_mono began = ctl_now();
     build_args(compose, args);
-    use_engine(compose->engine);
+    ctl_use_engine(compose->engine);
     ctl_catch_interrupt();
     ts_copy_cut(step.detail, sizeof(step.detail), compose->file);
     if (ctl->live && !ctl->json) {

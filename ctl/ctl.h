@@ -6,6 +6,7 @@
  *   commands.c  the table of commands, and the simple ones
  *   talk.c      calls, and errors as people need them
  *   follow.c    commands that go on: start/stop with progress, logs, events
+ *   examine.h   doctor and validate: examine.c shows, facts.c and machine_facts.h collect, report.c
  *   safety.c    the interlock: what it sees, approvals, the audit trail
  *   watch.c     the live status
  *   child.h     other programs, run and listened to
@@ -31,7 +32,14 @@
 #define CTL_ANSWER_MS 15000 /* a daemon that lives answers within; its engine has 10 s */
 
 /* What tradestackctl exits with; see tradestackctl(1). */
-enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_NOT_READY = 3, CTL_NO_DAEMON = 4 };
+enum ctl_exit {
+    CTL_OK = 0,
+    CTL_FAILED = 1,
+    CTL_USAGE = 2,
+    CTL_NOT_READY = 3,
+    CTL_NO_DAEMON = 4,
+    CTL_FOUND_ERRORS = 5 /* doctor */
+};
 
 struct ctl {
     const char *socket;
@@ -51,6 +59,11 @@ struct ctl {
     const char *reason;
     int64_t expires_ms; /* 0: not given */
     bool all;
+    const char *report;
+    bool boot;
+    bool send_alert;
+    bool restart_test;
+    bool cold_start_test;
     int64_t tail; /* -1: not given */
     bool follow;
     bool no_wait;
@@ -122,6 +135,12 @@ int ctl_run_watch(struct ctl *ctl);
 
 /* --- move.c */
 int ctl_run_up(struct ctl *ctl);
+/* Points docker at the daemon's engine, wherever the user's own context points. */
+void ctl_use_engine(const char *address);
+
+/* --- examine.c */
+int ctl_run_doctor(struct ctl *ctl);
+int ctl_run_validate(struct ctl *ctl);
 
 /* --- safety.c */
 int ctl_run_safety(struct ctl *ctl);

@@ -28,7 +28,12 @@ enum {
     OPT_GAMEPLAN,
     OPT_EXPIRES,
     OPT_REASON,
-    OPT_ALL
+    OPT_ALL,
+    OPT_REPORT,
+    OPT_BOOT,
+    OPT_SEND_ALERT,
+    OPT_RESTART_TEST,
+    OPT_COLD_START_TEST
 };
 
 /* letter: the commands that take it name it so; 0: all do. */
@@ -60,6 +65,12 @@ static const struct option_row {
     {"expires", OPT_EXPIRES, 'x', "SPAN", "how long it holds: 8h, 5d; at most 30d"},
     {"reason", OPT_REASON, 'r', "TEXT", "why; goes into the audit trail"},
     {"all", OPT_ALL, 'a', NULL, "ended ones too"},
+    {"report", OPT_REPORT, 'R', "FILE", "also write a report: FILE.md or FILE.json"},
+    {"send-alert", OPT_SEND_ALERT, 'S', NULL, "send a test alert and see it delivered"},
+    {"restart-test", OPT_RESTART_TEST, 't', NULL, "stop the whole stack, start it, see it ready"},
+    {"cold-start-test", OPT_COLD_START_TEST, 'O', NULL,
+     "the same from nothing: containers removed"},
+    {"boot", OPT_BOOT, 'b', NULL, "only: will this machine bring the stack back by itself?"},
 };
 
 static void print_option(const struct option_row *row)
@@ -90,8 +101,9 @@ static void print_usage(void)
     }
     (void)printf(
         "\nExit status: 0 done, and for status and safety: all is well; 1 failed; 2 wrong usage;\n"
-        "3 not all ready (yet), or not all rules pass; 4 the daemon cannot be reached or does not "
-        "answer.\n");
+        "3 not all ready (yet), or not all rules or points pass, or warnings (doctor); 4 the "
+        "daemon\n"
+        "cannot be reached or does not answer; 5 errors (doctor).\n");
 }
 
 static void print_command_help(const struct ctl_command *command)
@@ -136,6 +148,11 @@ static bool take_option(struct ctl *ctl, int code, const char *value)
     case OPT_GAMEPLAN: ctl->gameplan = value; return true;
     case OPT_REASON: ctl->reason = value; return true;
     case OPT_ALL: ctl->all = true; return true;
+    case OPT_REPORT: ctl->report = value; return true;
+    case OPT_BOOT: ctl->boot = true; return true;
+    case OPT_SEND_ALERT: ctl->send_alert = true; return true;
+    case OPT_RESTART_TEST: ctl->restart_test = true; return true;
+    case OPT_COLD_START_TEST: ctl->cold_start_test = true; return true;
     case OPT_EXPIRES:
         return (ts_parse_span_ms(value, &ctl->expires_ms) && ctl->expires_ms > 0) ||
                bad_value("expires", value, "a span with its unit: 8h, 5d");

@@ -2,12 +2,13 @@
 _tradestackctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands="status up down start stop restart hold unhold reset release logs events watch
-        check reload safety approve approvals revoke gameplan audit alert version"
+        check reload safety approve approvals revoke gameplan audit alert version validate doctor"
     local options="--socket --json --no-color --timeout --help --version --file --env-file --project
         --wait --no-wait --follow --tail --since --config --channel --account --gameplan
-        --expires --reason --all"
+        --expires --reason --all --report --send-alert --restart-test --cold-start-test
+        --boot"
     case $prev in
-    --socket | --file | --env-file | --config | --gameplan)
+    --socket | --file | --env-file | --config | --gameplan | --report)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;

@@ -49,6 +49,11 @@ void ts_api_approvals_call(void *ctx, struct ts_call *call, const json_t *parame
 void ts_api_audit_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_audit_verify_call(void *ctx, struct ts_call *call, const json_t *parameters);
 
+/* --- api_check.c */
+void ts_api_project_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_doctor_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_validate_call(void *ctx, struct ts_call *call, const json_t *parameters);
+
 /* Answers with the error Refused; the trail has it too. */
 void ts_api_refuse(struct ts_daemon *d, struct ts_call *call, const char *service,
                    const char *reason, const char *cure);

@@ -9,6 +9,7 @@
 #include "api.h"
 #include "base/json.h"
 #include "base/parse.h"
+#include "validate.h"
 
 #define WAIT_DEFAULT_MS 300000
 #define WAIT_MAX_MS     (24 * 3600 * 1000LL)
@@ -135,9 +136,13 @@ static bool at_goal(const struct ts_wait *op, size_t i)
 static bool is_lost(const struct ts_wait *op, size_t i)
 {
     const struct ts_svc *s = ts_super_state(op->daemon->super, i);
-    return op->goal == GOAL_READY && (s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
-                                      s->phase == TS_PHASE_ABSENT || s->phase == TS_PHASE_HELD ||
-                                      (s->phase == TS_PHASE_STOPPED && s->why != TS_WHY_COMPLETED));
+    if (op->goal != GOAL_READY) {
+        return false;
+    }
+    return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
+           s->phase == TS_PHASE_HELD ||
+           (s->phase == TS_PHASE_ABSENT && !ts_restore_under_way(op->daemon->units[i])) ||
+           (s->phase == TS_PHASE_STOPPED && s->why != TS_WHY_COMPLETED);
 }
 
 static void refuse_lost(struct ts_wait *op, size_t i)
@@ -435,6 +440,7 @@ void ts_api_stop_call(void *ctx, struct ts_call *call, const json_t *parameters)
     for (size_t i = 0; i < d->unit_count; i++) {
         if (want[i]) {
             ts_move_leave_down(d, d->units[i]->service);
+            ts_validate_asked_down(d, d->units[i]->service);
             post_to(d, i, TS_OBS_CMD_STOP);
         }
     }
@@ -475,6 +481,9 @@ static void simple_command(struct ts_daemon *d, struct ts_call *call, const json
         ts_move_leave_down(d, d->units[i]->service);
     }
     ts_api_log_command(d, call, name, d->units[i]->service);
+    if (kind == TS_OBS_CMD_HOLD) {
+        ts_validate_asked_down(d, d->units[i]->service);
+    }
     post_to(d, i, kind);
     ts_call_reply(call, NULL);
 }

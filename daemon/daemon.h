@@ -14,8 +14,9 @@
  *   memory.c          states <-> store
  *   notices.c         notices -> alerts
  *   api.c             reading methods; api_change.c changing ones; status.c what they show
- *   observer.c        --observe
- *   platform.h        signals, service manager, system log; host.h: what the machine is about to do
+ *   checkup.h         doctor and validate: what they look at, and how it is judged (a map of its
+ * own) observer.c        --observe platform.h        signals, service manager, system log; host.h:
+ * what the machine is about to do
  */
 #ifndef TS_DAEMON_DAEMON_H
 #define TS_DAEMON_DAEMON_H
@@ -71,7 +72,7 @@ struct ts_unit {
     size_t looking_at;            /* before a start: the unit whose turn it is to be looked at */
     ts_mono acted_at[2]; /* end of our last stop [0] and start [1]: events may still come */
     uint32_t epoch;      /* grows with every begin and end of an action */
-    bool comes_back;     /* stopped only because the machine or the daemon ends */
+    bool comes_back; /* stopped only for now: the machine or the daemon ends, or a test goes on */
     bool policy_pending; /* a change of the engine's restart policy is under way */
     char old_policy[16]; /* what it was before we took it over; "" if it never was ours */
     int64_t old_retries;
@@ -97,8 +98,12 @@ struct ts_unit {
     struct ts_pattern *signals[TS_MAX_SIGNALS];
     struct ts_tripwire *tripwire;
     struct ts_guard guard;
+    bool skew_known; /* a gateway: its clock minus ours, as its session told last */
+    int64_t skew_ms;
+    ts_wall skew_at;
     bool snapshot_kept; /* of this container, in this run */
-    bool restore_due;   /* its container is to be made anew */
+    bool restore_due;   /* its container is to be made anew … */
+    bool made_anew;     /* … and has been, but was not seen yet */
 };
 
 /* An engine connection: what was observed, since when. */
@@ -182,6 +187,12 @@ struct ts_daemon {
     struct ts_move *move;            /* the one under way, or the last; NULL: none */
     struct ts_move_call *move_calls; /* orders that are being prepared: api_move.c */
     struct ts_move_follower *move_followers;
+
+    struct ts_validation *validation;   /* the one under way */
+    struct ts_reach *reaches;           /* helper containers under way */
+    struct ts_engine_op *reach_listing; /* … and those of an earlier run */
+    unsigned reach_count;
+    size_t doctors; /* under way */
 };
 
 /* --- engine_watch.c */
@@ -295,6 +306,8 @@ void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service
 void ts_restore_after_gap(struct ts_daemon *d);
 /* An operator wants the service up. */
 void ts_restore_wanted(struct ts_unit *u);
+/* Is its container on the way, though there is none yet? */
+bool ts_restore_under_way(const struct ts_unit *u);
 /* The engine is gone; the next list begins anew. */
 void ts_restore_pause(struct ts_daemon *d);
 void ts_restore_free(struct ts_daemon *d);

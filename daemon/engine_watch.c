@@ -7,6 +7,7 @@
 
 #include "base/parse.h"
 #include "daemon.h"
+#include "reach.h"
 
 #define DEFAULT_UNIT   "docker.service"
 #define RETRY_FIRST_MS 250
@@ -150,6 +151,7 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     ts_units_inspect_all(d, gap);
     if (gap) {
         ts_restore_after_gap(d);
+        ts_reach_clean(d);
     }
     ts_guard_listed(d, count);
     ts_strays_listed(d, refs, count);

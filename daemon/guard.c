@@ -370,6 +370,14 @@ void ts_guard_cure(struct ts_unit *u, char *out, size_t size)
     }
 }
 
+void ts_guard_cure_rule(struct ts_unit *u, enum ts_rule rule, char *out, size_t size)
+{
+    struct ts_guard_facts facts;
+    unit_facts(u, &facts);
+    out[0] = '\0';
+    ts_interlock_cure(rule, &facts, out, size);
+}
+
 /* --- what follows */
 
 /* Written down before it is acted upon: a daemon that is killed in between still knows. */

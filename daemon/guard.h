@@ -82,6 +82,8 @@ void ts_guard_pronounce(struct ts_unit *u);
 void ts_guard_touch(struct ts_daemon *d);
 /* The command that would change what keeps the unit from starting. */
 void ts_guard_cure(struct ts_unit *u, char *out, size_t size);
+/* The command that would change this one rule's finding; "" if there is none. */
+void ts_guard_cure_rule(struct ts_unit *u, enum ts_rule rule, char *out, size_t size);
 /* Is this a gateway, that is, does it tell accounts? */
 bool ts_guard_is_gateway(const struct ts_unit *u);
 ts_wall ts_guard_now(struct ts_daemon *d);

@@ -9,13 +9,15 @@
 #include "entry.h"
 #include "gameplan_check.h"
 #include "observer.h"
+#include "reach_probe.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 /* sysexits.h EX_CONFIG */ };
 
 static void usage(FILE *f)
 {
     (void)fputs(
-        "Usage: tradestackd [--config FILE] [--check | --observe | --check-gameplan FILE]\n"
+        "Usage: tradestackd [--config FILE] [--check | --observe | --check-gameplan FILE |\n"
+        "                   --reach HOST:PORT]\n"
         "Supervises the containers of one Compose project: ordered start, health, restarts,\n"
         "alerts. Runs in the foreground; see tradestackd(8).\n\n"
         "  --config FILE   configuration (default " TS_CONFIG_USUAL_PATH ";\n"
@@ -23,6 +25,8 @@ static void usage(FILE *f)
         "  --check         check the configuration and end\n"
         "  --check-gameplan FILE\n"
         "                  check a gameplan and end\n"
+        "  --reach HOST:PORT\n"
+        "                  look once whether a gateway answers there, print one JSON line and end\n"
         "  --observe       watch and alert only: no engine, no control; one JSON line a check\n"
         "  --version       print the version and end\n"
         "  --help          print this and end\n",
@@ -33,6 +37,7 @@ struct options {
     const char *config;
     bool check;
     const char *gameplan;
+    const char *reach;
     bool observe;
 };
 
@@ -42,6 +47,7 @@ static bool parse_options(int argc, char **argv, struct options *ret, int *ret_e
     static const struct option table[] = {{"config", required_argument, NULL, 'c'},
                                           {"check", no_argument, NULL, 'k'},
                                           {"check-gameplan", required_argument, NULL, 'g'},
+                                          {"reach", required_argument, NULL, 'r'},
                                           {"observe", no_argument, NULL, 'o'},
                                           {"version", no_argument, NULL, 'V'},
                                           {"help", no_argument, NULL, 'h'},
@@ -52,6 +58,7 @@ static bool parse_options(int argc, char **argv, struct options *ret, int *ret_e
         case 'c': ret->config = optarg; break;
         case 'k': ret->check = true; break;
         case 'g': ret->gameplan = optarg; break;
+        case 'r': ret->reach = optarg; break;
         case 'o': ret->observe = true; break;
         case 'V':
             (void)puts("tradestackd " TS_VERSION);
@@ -148,6 +155,9 @@ int ts_main(int argc, char **argv)
     }
     if (options.gameplan != NULL) {
         return ts_gameplan_check(options.gameplan) ? EXIT_OK : EXIT_FAILED;
+    }
+    if (options.reach != NULL) {
+        return ts_reach_probe(options.reach) ? EXIT_OK : EXIT_FAILED;
     }
     ts_platform_no_core_dumps();
     static struct ts_config_errors errs; /* 13 KiB */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/parse.h"
 #include "daemon.h"
+#include "validate.h"
 
 #define POLL_MS    250  /* a step that is not there yet is looked at again */
 #define JOURNAL_MS 1000 /* a journal that could not be written is tried again */
@@ -138,6 +139,11 @@ bool ts_move_resume(struct ts_daemon *d, struct ts_error *err)
 
 bool ts_move_start(struct ts_daemon *d, struct ts_move *take, struct ts_error *err)
 {
+    if (ts_validate_acts(d)) {
+        return ts_error_set(
+            err, TS_E_CONFLICT,
+            "validate is stopping and starting the stack; try again when it is over");
+    }
     take->state = ts_move_begin(ts_loop_now(d->loop));
     take->state.retry_at = take->state.since;
     take->steady_since = TS_NEVER;

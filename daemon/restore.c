@@ -94,6 +94,7 @@ void ts_restore_saw(struct ts_unit *u, json_t *raw)
     struct ts_error err;
     const char *name;
     json_t *network;
+    u->made_anew = false;
     if (u->snapshot_kept) {
         return;
     }
@@ -120,6 +121,9 @@ void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service
             }
             u->snapshot_kept = false;
             u->restore_due = false;
+            if (u->comes_back) {
+                return; /* it is to be up again, also if we do not live to see to it */
+            }
         }
     }
     if (has_snapshot(d, service)) { /* it may be told before the first list has made the units */
@@ -202,6 +206,7 @@ static void on_created(void *ctx, const char *id, const struct ts_error *err)
     ts_memory_event(d, r->unit->service, "service.restored", text);
     ts_notice_restored(d, r->unit->service, text, NULL);
     r->tries = 0;
+    r->unit->made_anew = true;
     finish(r);
     ts_engine_watch_resync(d);
 }
@@ -281,6 +286,11 @@ void ts_restore_wanted(struct ts_unit *u)
     }
 }
 
+bool ts_restore_under_way(const struct ts_unit *u)
+{
+    return u->restore_due || u->made_anew;
+}
+
 /* The engine is gone: what was asked ends nowhere. The next list begins anew. */
 void ts_restore_pause(struct ts_daemon *d)
 {
@@ -294,6 +304,7 @@ void ts_restore_pause(struct ts_daemon *d)
     }
     for (size_t i = 0; i < d->unit_count; i++) {
         d->units[i]->restore_due = false;
+        d->units[i]->made_anew = false;
     }
 }
 

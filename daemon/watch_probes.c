@@ -98,6 +98,9 @@ static void on_result(void *ctx, const struct ts_probe_result *result)
     struct ts_unit *u = ref->unit;
     if (ts_super_spec(u->daemon->super, u->index)->probes[ref->index].kind == TS_PROBE_IBAPI) {
         ts_guard_saw_accounts(u, result);
+        u->skew_known = result->skew_known;
+        u->skew_ms = result->skew_ms;
+        u->skew_at = ts_loop_wall(u->daemon->loop);
     }
     post_result(u, ref->index, result->reason, result->took_ms, result->detail);
 }

@@ -7,6 +7,8 @@
 #include "base/parse.h"
 #include "config/config.h"
 #include "daemon.h"
+#include "reach.h"
+#include "validate.h"
 
 #define START_MS       300000 /* checking a long audit trail on a slow disk */
 #define TURN_SOON_MS   10     /* a deadline that has passed and changed nothing */
@@ -270,6 +272,8 @@ void ts_daemon_free(struct ts_daemon *d)
     }
     ts_api_stop(d);
     ts_move_free(d);
+    ts_validate_stop(d);
+    ts_reach_stop(d);
     ts_restore_free(d);
     ts_units_free(d);
     if (d->engine != NULL) {
