@@ -150,7 +150,7 @@ def commands_of(ctl):
 
 EXPECTED = (
     "status up down start stop restart hold unhold reset release logs events watch check reload "
-    "safety approve approvals revoke gameplan audit alert version"
+    "safety approve approvals revoke gameplan audit validate doctor alert version"
 ).split()
 
 
@@ -158,7 +158,7 @@ def test_help_names_every_command_and_the_exit_statuses(ctl):
     done = ctl("--help")
     assert done.returncode == 0 and done.stderr == ""
     assert commands_of(ctl) == EXPECTED
-    assert all(f"{n} " in done.stdout.split("Exit status")[1] for n in range(5))
+    assert all(f"{n} " in done.stdout.split("Exit status")[1] for n in range(6))
 
 
 @pytest.mark.parametrize("command", EXPECTED)

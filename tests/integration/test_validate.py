@@ -51,6 +51,11 @@ def helpers(stack):
     return stack.engine.docker("ps", "--all", "--quiet", "--filter", f"label={HELPER}").split()
 
 
+def address_of(stack, container):
+    networks = stack.inspect(container)["NetworkSettings"]["Networks"]
+    return networks["docker_trading-network"]["IPAddress"]
+
+
 def wait_until(condition, what, deadline_s=30):
     end = time.monotonic() + deadline_s
     while not condition():
@@ -69,10 +74,10 @@ def test_every_point_with_its_evidence_and_a_report(ready, tmp_path):
         assert points[name]["evidence"]
     for name in ("restart", "cold-start"):
         assert points[name]["verdict"] == "skipped" and f"--{name}-test" in points[name]["cure"]
-    address = ready.inspect(GATEWAY)["NetworkSettings"]["Networks"]["docker_trading-network"]["IPAddress"]
-    assert f"gateway is {address}; port 4004: ok" in points["reach"]["evidence"]
     for container in (GATEWAY, BOT, MONITOR):
-        assert f"{container} 172." in points["network"]["evidence"]
+        assert f"{container} {address_of(ready, container)}" in points["network"]["evidence"]
+    address = address_of(ready, GATEWAY)
+    assert f"gateway is {address}; port 4004: ok" in points["reach"]["evidence"]
     assert "DU1234567" in points["paper-account"]["evidence"]
     for words in ("DRY_RUN=true", "connected successfully", "(Paper Trading)", "Strategy C"):
         assert words in points["bot-start"]["evidence"]

@@ -248,8 +248,10 @@ class Daemon:
 
 
 def service(status, name):
-    """The service of that name in a status."""
-    return next(s for s in status["services"] if s["name"] == name)
+    """The service of that name in a status; one without a state if it is not there."""
+    found = [s for s in status["services"] if s["name"] == name]
+    # A daemon that has just begun does not know its services yet.
+    return found[0] if found else {"name": name, "state": "", "ready": False, "restarts": 0}
 
 
 class Stack:
