@@ -85,7 +85,10 @@ static void add_each(struct argument_list *list, const char *option, const json_
 static json_t *parse_hashes(char *text)
 {
     json_t *hashes = json_object();
-    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *line = text, *rest; *line != '\0'; line = rest) {
+        size_t n = strcspn(line, "\r\n");
+        rest = line + n + strspn(line + n, "\r\n");
+        line[n] = '\0';
         char *space = strchr(line, ' ');
         if (space != NULL && ts_sha256_is_hex(space + 1)) {
             *space = '\0';

@@ -72,7 +72,7 @@ bool ctl_write_report(const struct ctl *ctl, const char *path, const json_t *pro
 {
     char at[TS_WALL_TEXT];
     const struct ts_clock *clock = ts_clock_real();
-    FILE *f = fopen(path, "we");
+    FILE *f = fopen(path, "w");
     (void)ctl;
     ts_wall_format(clock->wall(clock->ctx), at);
     if (f == NULL) {
