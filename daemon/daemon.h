@@ -120,6 +120,7 @@ struct ts_engine_link {
     struct ts_timer *resync;
     struct ts_timer *alert;
     struct ts_engine_op *listing;
+    bool list_again; /* something happened since it was asked for */
     uint32_t tries;
     int64_t last_event_nano;
 };

@@ -156,7 +156,7 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     ts_guard_listed(d, count);
     ts_strays_listed(d, refs, count);
     ts_api_rescanned(d, NULL);
-    ts_timer_after(d->link.resync, d->model->resync_ms);
+    ts_timer_after(d->link.resync, d->link.list_again ? 0 : d->model->resync_ms);
     ts_daemon_kick(d);
 }
 
@@ -170,9 +170,14 @@ void ts_engine_watch_resync_in(struct ts_daemon *d, int64_t ms)
 void ts_engine_watch_resync(struct ts_daemon *d)
 {
     struct ts_error err;
-    if (d->link.listing != NULL || d->link.events == NULL) {
+    if (d->link.listing != NULL) {
+        d->link.list_again = true; /* what it says may be from before the reason for this one */
         return;
     }
+    if (d->link.events == NULL) {
+        return;
+    }
+    d->link.list_again = false;
     d->link.listing = ts_containers_list(d->engine, d->model->project, on_listed, d, &err);
     if (d->link.listing == NULL) {
         ts_engine_watch_lost(d, &err);

@@ -162,7 +162,7 @@ struct ts_audit_check *ts_trail_check(struct ts_daemon *d, struct ts_error *err)
 void ts_strays_look(struct ts_daemon *d);
 /* The project was listed: what is not a unit's is looked at. */
 void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count);
-/* A container of the project was started that is no unit's. */
+/* A one-off of the project was started. */
 void ts_strays_started(struct ts_daemon *d, const struct ts_engine_event *event);
 /* Is this an inspect's error that looking again does not mend? */
 bool ts_strays_is_unreadable(const struct ts_error *err);

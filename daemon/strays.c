@@ -24,6 +24,7 @@ struct stray {
     char id[TS_ENGINE_ID];
     char name[TS_ENGINE_NAME];
     bool guarded;
+    bool sure; /* the project was listed, and it stands for no service */
     bool used;
 };
 
@@ -82,6 +83,17 @@ bool ts_strays_is_unreadable(const struct ts_error *err)
     return err->code == TS_E_PROTOCOL || err->code == TS_E_LIMIT;
 }
 
+static bool is_guarded(const struct ts_daemon *d, const char *service)
+{
+    const struct ts_svc_spec *spec = ts_model_find(d->model, service);
+    return (spec != NULL ? spec : &d->model->defaults)->guarded;
+}
+
+static bool may_be_a_units(const struct ts_daemon *d, const struct ts_container *c)
+{
+    return strcmp(c->project, d->model->project) == 0 && !c->oneoff && is_guarded(d, c->service);
+}
+
 static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err)
 {
@@ -110,6 +122,12 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     ts_interlock_judge(&facts, &j);
     if (j.overall != TS_FINDING_FAIL) {
         s->used = false;
+        return;
+    }
+    if (!s->sure && may_be_a_units(d, c)) {
+        /* That we have not heard of yet: then it trips. Else its turn comes with the list. */
+        s->used = false;
+        ts_engine_watch_resync(d);
         return;
     }
     (void)snprintf(text, sizeof(text),
@@ -141,7 +159,7 @@ static struct stray *place_for(struct ts_daemon *d, const char *id, const char *
 }
 
 /* False: there is no place, so its turn is still to come. */
-static bool consider(struct ts_daemon *d, const char *id, const char *name, bool guarded)
+static bool consider(struct ts_daemon *d, const char *id, const char *name, bool guarded, bool sure)
 {
     struct ts_error err;
     struct stray *busy;
@@ -152,10 +170,12 @@ static bool consider(struct ts_daemon *d, const char *id, const char *name, bool
     if (s == NULL) {
         if (busy != NULL) {
             busy->guarded = busy->guarded || guarded;
+            busy->sure = busy->sure || sure;
         }
         return busy != NULL;
     }
     s->guarded = guarded;
+    s->sure = sure;
     s->op = ts_container_inspect(d->engine, s->id, on_inspected, s, &err);
     s->used = s->op != NULL;
     return true;
@@ -178,23 +198,17 @@ static bool make(struct ts_daemon *d)
     return d->strays != NULL && d->strays->retry != NULL;
 }
 
-static bool is_guarded(const struct ts_daemon *d, const char *service)
-{
-    const struct ts_svc_spec *spec = ts_model_find(d->model, service);
-    return (spec != NULL ? spec : &d->model->defaults)->guarded;
-}
-
-/* all_guarded: whatever their labels say. The first to be looked at is the first that was not at
- * the last look: nobody hides behind many others. */
+/* of_project: its list; else those made from guarded images. The first to be looked at is the first
+ * that was not at the last look: nobody hides behind many others. */
 static void consider_all(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count,
-                         bool all_guarded)
+                         bool of_project)
 {
     struct ts_strays *st = d->strays;
     for (size_t k = 0, first = st->from; k < count; k++) {
         size_t i = (first + k) % count;
         bool runs = refs[i].status == TS_CONTAINER_RUNNING || refs[i].status == TS_CONTAINER_PAUSED;
-        bool guarded = all_guarded || is_guarded(d, refs[i].service);
-        if (runs && !consider(d, refs[i].id, refs[i].name, guarded)) {
+        bool guarded = !of_project || is_guarded(d, refs[i].service);
+        if (runs && !consider(d, refs[i].id, refs[i].name, guarded, of_project)) {
             st->from = i;
             ts_timer_after(st->retry, MORE_MS);
             return;
@@ -205,7 +219,7 @@ static void consider_all(struct ts_daemon *d, const struct ts_container_ref *ref
 void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, size_t count)
 {
     if (make(d)) {
-        consider_all(d, refs, count, false);
+        consider_all(d, refs, count, true);
         ts_strays_look(d);
     }
 }
@@ -213,7 +227,7 @@ void ts_strays_listed(struct ts_daemon *d, const struct ts_container_ref *refs, 
 void ts_strays_started(struct ts_daemon *d, const struct ts_engine_event *event)
 {
     if (d->link.up && make(d)) {
-        (void)!consider(d, event->id, event->name, is_guarded(d, event->service));
+        (void)!consider(d, event->id, event->name, is_guarded(d, event->service), true);
     }
 }
 
@@ -233,7 +247,7 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     struct ts_daemon *d = ctx;
     d->strays->listing = NULL;
     if (err == NULL) {
-        consider_all(d, refs, count, true);
+        consider_all(d, refs, count, false);
     }
     if (d->strays->list_again) {
         ts_strays_look(d);

@@ -372,6 +372,9 @@ def test_copies_beside_the_bot(ground):
     ground.docker("tag", image, "harmless:latest")
     attempt("the image under another name", run(*false, "harmless:latest"))
     attempt("a second container of the service", run(*as_bot, *false, image))
+    as_monitor = [*mine, "--label", "com.docker.compose.service=health-monitor",
+                  "--label", "com.docker.compose.container-number=2"]  # fmt: skip
+    attempt("the bot's image as a second health monitor", run(*as_monitor, *false, image))
     ground.back_to_safety()
     ground.docker("commit", BOT, "committed:latest")
     attempt("docker commit, and run it with the labels it inherits", run(*false, "committed"))
