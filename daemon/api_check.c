@@ -56,6 +56,24 @@ static void collect(void *ctx, const struct ts_remark *r)
     }
 }
 
+/* The worst first; among equals as the checks stand. What decides about a boot keeps its order. */
+static void sort_remarks(struct doctor *dr)
+{
+    json_t *sorted = json_array();
+    size_t i;
+    json_t *v;
+    for (int g = TS_GRADE_COUNT - 1; g >= 0; g--) {
+        json_array_foreach(dr->remarks, i, v)
+        {
+            if (strcmp(ts_json_str_or(v, "verdict", ""), ts_grade_name((enum ts_grade)g)) == 0) {
+                (void)json_array_append(sorted, v);
+            }
+        }
+    }
+    json_decref(dr->remarks);
+    dr->remarks = sorted;
+}
+
 /* The findings, one a reply; the last reply says how many checks there were. */
 static void on_checked(void *ctx, struct ts_checkup *c)
 {
@@ -70,6 +88,7 @@ static void on_checked(void *ctx, struct ts_checkup *c)
         checks = x.told;
     } else {
         checks = ts_doctor_judge(&x);
+        sort_remarks(dr);
     }
     ts_call_on_gone(call, NULL, NULL);
     bool there = true;

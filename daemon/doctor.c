@@ -50,16 +50,47 @@ static void (*const checks[])(struct ts_exam *x) = {
     ts_check_boot,
 };
 
-/* Copies text with the service in the place of every "%s". */
-static void with_service(char *out, size_t size, const char *text, const char *service)
+/* The files of the containers as `up` takes them; what is not known is left to the reader. */
+static void files_of(const struct ts_exam *x, char *out, size_t size)
+{
+    (void)snprintf(out, size, "--file docker-compose.yml --env-file .env");
+    for (size_t i = 0; i < x->c->unit_count; i++) {
+        const struct ts_container *c = &x->c->units[i].container;
+        if (x->c->units[i].seen && c->config_files[0] != '\0' &&
+            strchr(c->config_files, ',') == NULL) {
+            (void)snprintf(out, size, "--file %.150s%s%.150s", c->config_files,
+                           c->env_files[0] != '\0' ? " --env-file " : "", c->env_files);
+            return;
+        }
+    }
+}
+
+/* What stands for the letter behind a "%"; NULL: it is no such. */
+static const char *value_of(char letter, const struct ts_checkup_unit *u, const char *files)
+{
+    switch (letter) {
+    case 's': return u != NULL ? u->service : "";
+    case 'c': return u != NULL ? u->container.name : "";
+    case 'f': return files;
+    default: return NULL;
+    }
+}
+
+/* Copies text with the service, its container and the compose file in the places of "%s", "%c" and
+ * "%f", so that a cure can be pasted. */
+static void fill_in(const struct ts_exam *x, const struct ts_checkup_unit *u, const char *text,
+                    char *out, size_t size)
 {
     struct ts_buf b = ts_buf_init(TEXT_BYTES);
-    for (const char *at = text; *at != '\0';) {
-        if (at[0] == '%' && at[1] == 's') {
-            (void)ts_buf_adds(&b, service);
-            at += 2;
+    char files[400];
+    files_of(x, files, sizeof(files));
+    for (const char *at = text; *at != '\0'; at++) {
+        const char *value = at[0] == '%' ? value_of(at[1], u, files) : NULL;
+        if (value != NULL) {
+            (void)ts_buf_adds(&b, value);
+            at++;
         } else {
-            (void)ts_buf_add(&b, at++, 1);
+            (void)ts_buf_add(&b, at, 1);
         }
     }
     ts_copy_cut(out, size, ts_buf_text(&b));
@@ -81,8 +112,8 @@ void ts_exam_tell(struct ts_exam *x, const struct ts_say *say, const char *evide
     ts_alert_clean(r.evidence, sizeof(r.evidence), SIZE_MAX, text, false);
     ts_copy_cut(r.id, sizeof(r.id), say->id);
     ts_copy_cut(r.service, sizeof(r.service), service);
-    with_service(r.what, sizeof(r.what), say->what, service);
-    with_service(r.cure, sizeof(r.cure), say->cure, service);
+    fill_in(x, say->unit, say->what, r.what, sizeof(r.what));
+    fill_in(x, say->unit, say->cure, r.cure, sizeof(r.cure));
     x->told++;
     x->each(x->ctx, &r);
 }

@@ -16,7 +16,8 @@ struct ts_exam {
     size_t told; /* remarks so far */
 };
 
-/* One remark; "%s" in what and cure stands for the service. */
+/* One remark; in what and cure "%s" stands for the service, "%c" for its container, "%f" for
+ * "--file F --env-file E" of the compose file. */
 struct ts_say {
     const char *id;
     enum ts_grade grade;

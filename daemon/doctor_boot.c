@@ -55,7 +55,7 @@ static enum ts_grade boot_service(struct ts_exam *x, const struct ts_checkup_uni
             u,
             {0},
             "there is no snapshot of %s: if its container is pruned, it does not come back",
-            "tradestackctl up --file docker-compose.yml; is the state file writable?"};
+            "tradestackctl up %f; is the state file writable?"};
         ts_exam_tell(x, &say, "the state file has none");
         return TS_GRADE_WARNING;
     }

@@ -49,7 +49,7 @@ void ts_check_credentials(struct ts_exam *x)
                 u,
                 {0},
                 "the user name is given under a name that the gateway's image ignores silently",
-                "call it TWS_USERID in the compose file, then tradestackctl up --file …"};
+                "call it TWS_USERID in the compose file, then tradestackctl up %f"};
             ts_exam_tell(x, &say, "%s is set in container %s, TWS_USERID is not", wrong_names[i],
                          u->container.name);
             return;
@@ -68,7 +68,7 @@ void ts_check_credentials(struct ts_exam *x)
             {0},
             "the gateway has no complete login and is not logged in",
             "set IBKR_USERNAME and IBKR_PASSWORD (or IBKR_PASSWORD_FILE) in .env, then "
-            "tradestackctl up --file … --env-file .env"};
+            "tradestackctl up %f"};
         ts_exam_tell(x, &say,
                      "in container %s: TWS_USERID is %s, TWS_PASSWORD and "
                      "TWS_PASSWORD_FILE are %s",
@@ -90,8 +90,8 @@ void ts_check_passwords(struct ts_exam *x)
                 u,
                 {0},
                 "the password is given twice; the gateway's image then refuses to start (status 1)",
-                "keep one of IBKR_PASSWORD and IBKR_PASSWORD_FILE in .env, then tradestackctl up "
-                "--file …"};
+                "keep one of IBKR_PASSWORD and IBKR_PASSWORD_FILE in .env, then "
+                "tradestackctl up %f"};
             ts_exam_tell(x, &say, "%s and %s are both set in container %s", pairs[i][0],
                          pairs[i][1], u->container.name);
         }
@@ -117,13 +117,16 @@ static void check_password_file(struct ts_exam *x, const struct ts_checkup_unit 
     const char *path = ts_checkup_env(u, "TWS_PASSWORD_FILE");
     const char *source = mounted_from(u, path);
     unsigned mode = 0;
+    char cure[TS_REMARK_CURE];
+    (void)snprintf(cure, sizeof(cure), "chmod o-rwx %.300s (uid 1000 must be able to read it)",
+                   source != NULL ? source : "");
     if (source != NULL && ts_file_mode(source, &mode) && (mode & 07U) != 0) {
         const struct ts_say say = {"secret-file-mode",
                                    TS_GRADE_WARNING,
                                    u,
                                    {0},
                                    "everybody on this machine may read the file with the password",
-                                   "chmod o-rwx the file (uid 1000 must be able to read it)"};
+                                   cure};
         ts_exam_tell(x, &say, "%.200s has mode %04o", source, mode);
     }
 }
@@ -135,6 +138,8 @@ static void check_env_file(struct ts_exam *x, const struct ts_checkup_unit *u)
     const char *path =
         json_string_value(json_object_get(labels, "com.docker.compose.project.environment_file"));
     unsigned mode = 0;
+    char cure[TS_REMARK_CURE];
+    (void)snprintf(cure, sizeof(cure), "chmod 600 %.300s", path != NULL ? path : "");
     if (path != NULL && ts_checkup_env_given(u, "TWS_PASSWORD") && ts_file_mode(path, &mode) &&
         (mode & 07U) != 0) {
         const struct ts_say say = {"env-file-mode",
@@ -143,7 +148,7 @@ static void check_env_file(struct ts_exam *x, const struct ts_checkup_unit *u)
                                    {0},
                                    "everybody on this machine may read the file that the password "
                                    "comes from",
-                                   "chmod 600 the file"};
+                                   cure};
         ts_exam_tell(x, &say, "%.200s has mode %04o", path, mode);
     }
 }
@@ -175,7 +180,7 @@ void ts_check_secret_variables(struct ts_exam *x)
                     "the webhook's address is in a variable of %s's container, where docker "
                     "inspect shows it; our own programs do not read it",
                     "put it into secrets/monitor/discord-webhook (mode 0600, uid 10001), take the "
-                    "variable out, tradestackctl up --file …"};
+                    "variable out, tradestackctl up %f"};
                 ts_exam_tell(x, &say, "%s is set in container %s", names[k], u->container.name);
             }
         }
@@ -308,7 +313,7 @@ static void check_published(struct ts_exam *x, const struct ts_checkup_unit *u, 
             "the published port leads to the API's own port, which this image opens on the "
             "container's loopback only",
             "publish the relay's port in the compose file (127.0.0.1:4002:4004 for paper), then "
-            "tradestackctl up --file …"};
+            "tradestackctl up %f"};
         ts_exam_tell(x, &say, "container %s publishes %u; its relay listens on %u",
                      u->container.name, (unsigned)own, (unsigned)relay);
     }
@@ -325,7 +330,7 @@ static void check_binding(struct ts_exam *x, const struct ts_checkup_unit *u, co
             {0},
             "the gateway's API, which has no password, is offered to the whole network",
             "publish it on 127.0.0.1 only (\"127.0.0.1:4002:4004\" in the compose file), then "
-            "tradestackctl up --file …"};
+            "tradestackctl up %f"};
         ts_exam_tell(x, &say, "%.20s of container %s is published on %s", inside, u->container.name,
                      ip[0] != '\0' ? ip : "all addresses");
     }
@@ -395,7 +400,7 @@ static void check_bot_port(struct ts_exam *x, const struct ts_checkup_unit *bot,
             "%s is told the API's own port, which this gateway image opens on its container's "
             "loopback only; inside the network its relay listens",
             "set GATEWAY_RELAY_PORT=4004 in .env (4003 for live; the bot's GATEWAY_PORT), then "
-            "tradestackctl up --file …"};
+            "tradestackctl up %f"};
         ts_exam_tell(x, &say, "GATEWAY_PORT=%u in container %s; container %s offers %u",
                      (unsigned)port, bot->container.name, gateway->container.name, (unsigned)relay);
     } else if (!offers(gateway, port)) {
@@ -405,7 +410,7 @@ static void check_bot_port(struct ts_exam *x, const struct ts_checkup_unit *bot,
                                    {0},
                                    "%s is told a port that the gateway's container does not offer",
                                    "set the bot's GATEWAY_PORT to what the gateway offers (4004), "
-                                   "then tradestackctl up --file …"};
+                                   "then tradestackctl up %f"};
         ts_exam_tell(x, &say, "GATEWAY_PORT=%.20s in container %s",
                      ts_checkup_env_given(bot, "GATEWAY_PORT") ? ts_checkup_env(bot, "GATEWAY_PORT")
                                                                : "(not set: 4004)",
@@ -429,7 +434,7 @@ void ts_check_bot_address(struct ts_exam *x)
                                    {0},
                                    "%s looks for the gateway under a name that it does not have",
                                    "set GATEWAY_HOST=gateway (the service's name) for the bot, "
-                                   "then tradestackctl up --file …"};
+                                   "then tradestackctl up %f"};
         ts_exam_tell(x, &say,
                      "GATEWAY_HOST=%.100s in container %s; the gateway is service %s, "
                      "container %s",
@@ -454,7 +459,7 @@ void ts_check_gateway_settings(struct ts_exam *x)
             u,
             {0},
             "when somebody else logs in, the gateway waits for a person at its screen",
-            "set EXISTING_SESSION_DETECTED_ACTION=primary in .env, then tradestackctl up --file …"};
+            "set EXISTING_SESSION_DETECTED_ACTION=primary in .env, then tradestackctl up %f"};
         ts_exam_tell(x, &say, "EXISTING_SESSION_DETECTED_ACTION=manual in container %s",
                      u->container.name);
     }

@@ -302,12 +302,9 @@ void ts_check_guard(struct ts_exam *x)
         any = any || ts_checkup_spec(&x->c->units[i])->guarded;
     }
     if (x->c->unit_count == 0 && x->d->link.up) {
-        const struct ts_say say = {"no-containers",
-                                   TS_GRADE_ERROR,
-                                   NULL,
-                                   {0},
-                                   "the project has no containers",
-                                   "tradestackctl up --file docker-compose.yml --env-file .env"};
+        const struct ts_say say = {
+            "no-containers",      TS_GRADE_ERROR, NULL, {0}, "the project has no containers",
+            "tradestackctl up %f"};
         ts_exam_tell(x, &say, "project %s on %s", x->d->model->project,
                      ts_engine_address(x->d->engine));
     } else if (!any && x->c->unit_count > 0) {

@@ -57,7 +57,7 @@ static const struct state_row {
     {TS_PHASE_STARTING, TS_WHY_COUNT, "starting", TS_GRADE_NOTE, "%s is starting and not ready yet",
      ""},
     {TS_PHASE_NOT_READY, TS_WHY_PAUSED, "paused", TS_GRADE_ERROR,
-     "somebody paused %s's container: it answers nothing", "docker unpause the container"},
+     "somebody paused %s's container: it answers nothing", "docker unpause %c"},
     {TS_PHASE_NOT_READY, TS_WHY_TWOFA, "second-factor", TS_GRADE_WARNING,
      "%s waits for the second factor", "confirm it in IBKR Mobile"},
     {TS_PHASE_NOT_READY, TS_WHY_COUNT, "not-ready", TS_GRADE_ERROR,
@@ -70,7 +70,7 @@ static const struct state_row {
      "tradestackctl logs %s; mend the cause; tradestackctl reset %s"},
     {TS_PHASE_FAILED, TS_WHY_LOGIN_FAILED, "logins-refused", TS_GRADE_ERROR,
      "IB refuses %s's logins; it was stopped before the account is locked",
-     "mend IBKR_USERNAME and IBKR_PASSWORD in .env, tradestackctl up --file …, tradestackctl reset "
+     "mend IBKR_USERNAME and IBKR_PASSWORD in .env, tradestackctl up %f, tradestackctl reset "
      "%s"},
     {TS_PHASE_FAILED, TS_WHY_LOCKED_OUT, "account-locked", TS_GRADE_ERROR,
      "the account is locked after failed logins, and %s was stopped",
@@ -79,11 +79,11 @@ static const struct state_row {
      "the engine cannot start %s", "mend what the engine says; tradestackctl reset %s"},
     {TS_PHASE_FAILED, TS_WHY_FATAL_CONFIG, "settings-refused", TS_GRADE_ERROR,
      "%s refuses its own settings",
-     "tradestackctl logs %s; mend .env; tradestackctl up --file …; tradestackctl reset %s"},
+     "tradestackctl logs %s; mend .env; tradestackctl up %f; tradestackctl reset %s"},
     {TS_PHASE_FAILED, TS_WHY_COUNT, "failed", TS_GRADE_ERROR, "%s has failed and is given up",
      "tradestackctl logs %s; mend the cause; tradestackctl reset %s"},
     {TS_PHASE_HELD, TS_WHY_PAUSED, "paused", TS_GRADE_ERROR,
-     "somebody paused %s's container: it answers nothing", "docker unpause the container"},
+     "somebody paused %s's container: it answers nothing", "docker unpause %c"},
     {TS_PHASE_HELD, TS_WHY_MANUAL_STOP, "stopped-by-hand", TS_GRADE_ERROR,
      "somebody stopped %s's container by hand, and that is respected", "tradestackctl start %s"},
     {TS_PHASE_HELD, TS_WHY_COUNT, "held", TS_GRADE_WARNING,
@@ -154,7 +154,7 @@ void ts_check_memory(struct ts_exam *x)
                 u->container.finished_at,
                 "the kernel killed %s because it used more memory than it may",
                 "give it more (mem_limit in the compose file; JAVA_HEAP_SIZE for the gateway), "
-                "then tradestackctl up --file …"};
+                "then tradestackctl up %f"};
             ts_exam_tell(x, &say, "State.OOMKilled, exit status %lld, memory limit %lld MB",
                          (long long)u->container.exit_code,
                          (long long)ts_json_i64_or(u->inspect, "HostConfig.Memory", 0) / 1000000);
@@ -308,7 +308,7 @@ static void check_image(struct ts_exam *x, const struct ts_checkup_unit *u)
             {0},
             "the image that %s's container was made from is gone: it cannot be made anew, nor be "
             "started on some engines",
-            "docker pull the image, or stack/images/build.sh; then tradestackctl up --file …"};
+            "docker pull the image, or stack/images/build.sh; then tradestackctl up %f"};
         ts_exam_tell(x, &say, "the engine has no image %.19s (%s)", u->container.image_id, name);
     } else if (named && tagged == NULL) {
         const struct ts_say say = {
@@ -327,7 +327,7 @@ static void check_image(struct ts_exam *x, const struct ts_checkup_unit *u)
                                    u,
                                    {0},
                                    "%s runs from an older image than its name means by now",
-                                   "tradestackctl up --file docker-compose.yml takes the new one"};
+                                   "tradestackctl up %f takes the new one"};
         ts_exam_tell(x, &say, "%s is %.19s, the container uses %.19s", name,
                      ts_json_str_or(tagged, "Id", ""), u->container.image_id);
     }
@@ -384,7 +384,7 @@ void ts_check_networks(struct ts_exam *x)
             u,
             {0},
             "%s and the gateway have no network in common, so it cannot reach it",
-            "give both the same `networks:` in the compose file, tradestackctl up --file …; for "
+            "give both the same `networks:` in the compose file, tradestackctl up %f; for "
             "now: docker network connect"};
         list_networks(u, &text);
         list_networks(gateway, &text);
@@ -407,7 +407,7 @@ void ts_check_policies(struct ts_exam *x)
                 u,
                 {0},
                 "the engine would restart %s by itself, uncounted and past the safety rules",
-                "docker update --restart=no the container (tradestackd does so at its next look)"};
+                "docker update --restart=no %c (tradestackd does so at its next look)"};
             ts_exam_tell(x, &say, "container %s has restart policy %s", u->container.name, policy);
         }
     }
@@ -424,7 +424,7 @@ static void check_service_of_file(struct ts_exam *x, const char *service, const 
                                    u,
                                    {0},
                                    "the compose file has a service that has no container",
-                                   "tradestackctl up --file with that file"};
+                                   "tradestackctl up --file and that file"};
         ts_exam_tell(x, &say, "service %.60s of %.200s", service, names);
     } else if (u->seen && u->container.config_hash[0] != '\0' &&
                strcmp(u->container.config_hash, hash) != 0) {
@@ -434,7 +434,7 @@ static void check_service_of_file(struct ts_exam *x, const char *service, const 
             u,
             {0},
             "%s's container is not what the compose file and its variables say now",
-            "tradestackctl up --file (and --env-file) to make it so; or undo the change"};
+            "tradestackctl up %f makes it so; or undo the change"};
         ts_exam_tell(x, &say, "Compose's hash of %.160s is %.12s, the container's %.12s", names,
                      hash, u->container.config_hash);
     }
@@ -457,7 +457,7 @@ void ts_check_drift(struct ts_exam *x)
             {0},
             "the compose file cannot be compared with what runs; `tradestackctl up --file` would "
             "fail too",
-            "mend the file, or name it: tradestackctl doctor --file … --env-file …"};
+            "mend the file, or name it: tradestackctl doctor %f"};
         ts_exam_tell(x, &say, "%.160s: %.300s", names, problem);
     }
     json_object_foreach(hashes, service, hash)

@@ -243,7 +243,7 @@ static void point_rules(struct ts_exam *x, const struct rule_point *rp)
         (void)ts_buf_addf(&text, "%s%s: %s, %s", i > 0 ? "; " : "", ts_rule_name(rp->rules[i]),
                           ts_finding_name(r->finding), r->text);
     }
-    tell(x, &rp->p, holds, bot, bot->unit->guard.judged_at, ts_buf_text(&text));
+    tell(x, &rp->p, holds, bot, (ts_wall){0}, ts_buf_text(&text));
     ts_buf_done(&text);
 }
 
@@ -325,9 +325,11 @@ static void point_monitor(struct ts_exam *x, const struct point *p, const char *
         tell(x, p, u->log_read ? HOLDS_NOT : HOLDS_UNKNOWN, u, (ts_wall){0}, text);
         return;
     }
-    (void)snprintf(text, sizeof(text), "component %s: %s%s%s", seen->component, seen->status,
-                   seen->reason[0] != '\0' ? ", " : "", seen->reason);
-    tell(x, p, strcmp(seen->status, "healthy") == 0 ? HOLDS : HOLDS_NOT, u, seen->at, text);
+    char at[TS_WALL_TEXT];
+    ts_wall_format(seen->at, at);
+    (void)snprintf(text, sizeof(text), "component %s: %s%s%s, said at %s", seen->component,
+                   seen->status, seen->reason[0] != '\0' ? ", " : "", seen->reason, at);
+    tell(x, p, strcmp(seen->status, "healthy") == 0 ? HOLDS : HOLDS_NOT, u, (ts_wall){0}, text);
 }
 
 static void point_monitor_gateway(struct ts_exam *x, const struct point *p)

@@ -11,8 +11,8 @@
 #define BOT_OK   "connected successfully"
 
 #define LOOK "tradestackctl logs %s"
-#define CREDENTIALS                                                                                  \
-    "mend IBKR_USERNAME and IBKR_PASSWORD in .env, tradestackctl up --file …, then tradestackctl " \
+#define CREDENTIALS                                                                                \
+    "mend IBKR_USERNAME and IBKR_PASSWORD in .env, tradestackctl up %f, then tradestackctl "       \
     "reset %s"
 
 static const struct ts_log_sign signs[] = {
@@ -66,10 +66,10 @@ static const struct ts_log_sign signs[] = {
      "end the other session, or give this gateway a user of its own"},
     {"both-passwords-log", TS_ROLE_GATEWAY, "are set (but are exclusive)", NULL, NULL, 1,
      TS_GRADE_ERROR, "the image refuses to start: TWS_PASSWORD and TWS_PASSWORD_FILE are both set",
-     "keep one of IBKR_PASSWORD and IBKR_PASSWORD_FILE in .env, then tradestackctl up --file …"},
+     "keep one of IBKR_PASSWORD and IBKR_PASSWORD_FILE in .env, then tradestackctl up %f"},
     {"bad-trading-mode", TS_ROLE_GATEWAY, "Invalid TRADING_MODE", NULL, NULL, 1, TS_GRADE_ERROR,
      "the image refuses to start: TRADING_MODE is none of paper, live, both",
-     "set TRADING_MODE=paper in .env, then tradestackctl up --file …"},
+     "set TRADING_MODE=paper in .env, then tradestackctl up %f"},
     {"cold-restart", TS_ROLE_GATEWAY, "Cold restart in progress", NULL, LOGIN_OK, 3, TS_GRADE_ERROR,
      "IBC logs in again and again inside one run, without a limit of its own",
      "tradestackctl stop %s; find the cause: " LOOK},
@@ -79,7 +79,7 @@ static const struct ts_log_sign signs[] = {
      1, TS_GRADE_NOTE, "this start needed a full login; the next automatic restart needs none", ""},
     {"java-heap", TS_ROLE_GATEWAY, "java.lang.OutOfMemoryError", NULL, NULL, 1, TS_GRADE_ERROR,
      "the gateway's Java has too little memory",
-     "give it more (JAVA_HEAP_SIZE, default 768), then tradestackctl up --file …"},
+     "give it more (JAVA_HEAP_SIZE, default 768), then tradestackctl up %f"},
     {"display", TS_ROLE_GATEWAY, "cannot open display", NULL, LOGIN_OK, 1, TS_GRADE_ERROR,
      "the gateway's virtual display did not start", "tradestackctl restart %s"},
     {"display-error", TS_ROLE_GATEWAY, "Fatal server error", NULL, LOGIN_OK, 1, TS_GRADE_ERROR,
@@ -95,7 +95,7 @@ static const struct ts_log_sign signs[] = {
     {"bot-lost", TS_ROLE_BOT, "Gateway connection lost", NULL, BOT_OK, 1, TS_GRADE_WARNING,
      "the bot has lost the gateway and has not found it again", "tradestackctl status; " LOOK},
     {"bot-refuses", TS_ROLE_BOT, "Refusing to run:", NULL, NULL, 1, TS_GRADE_ERROR,
-     "the bot refuses its settings", LOOK " says which; mend .env, then tradestackctl up --file …"},
+     "the bot refuses its settings", LOOK " says which; mend .env, then tradestackctl up %f"},
     {"bot-traceback", TS_ROLE_BOT, "Traceback (most recent call last)", NULL, NULL, 1,
      TS_GRADE_WARNING, "the bot's program failed somewhere", LOOK},
     {"monitor-refused", TS_ROLE_MONITOR, "alert channel ", " refuses", NULL, 1, TS_GRADE_ERROR,

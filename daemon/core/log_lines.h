@@ -24,7 +24,7 @@ struct ts_log_sign {
     uint32_t least;       /* fewer are no sign */
     enum ts_grade grade;
     const char *what; /* the cause, for people */
-    const char *cure; /* "%s" stands for the service */
+    const char *cure; /* "%s" stands for the service, "%f" for the compose file's options */
 };
 
 /* X(symbol, id, what) : lines that say how far a program has come. */

@@ -274,7 +274,7 @@ def test_paused_held_and_stopped(doctor):
     daemon.ctl("hold", "gateway")
     try:
         doctor.expect(
-            ("paused", "trading-bot", "docker unpause"),
+            ("paused", "trading-bot", f"docker unpause {BOT}"),
             ("stopped-by-hand", "health-monitor", "tradestackctl start health-monitor"),
             ("held", "gateway", "tradestackctl unhold gateway"),
         )
@@ -394,7 +394,7 @@ def test_drift_of_the_compose_file(doctor):
     text = stack.env_file.read_text(encoding="utf-8")
     stack.env_file.write_text(text + "SYMBOLS=QQQ\n", encoding="utf-8")
     try:
-        doctor.expect(("drift", "trading-bot", "tradestackctl up --file"))
+        doctor.expect(("drift", "trading-bot", f"tradestackctl up --file {stack.compose_file} --env-file {stack.env_file}"))
     finally:
         stack.env_file.write_text(text, encoding="utf-8")
     other = compose_file(doctor, "other.yml", "services:\n  gateway:\n    image: a\n  news:\n    image: b\n")
