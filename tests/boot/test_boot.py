@@ -1,6 +1,7 @@
 """Nobody touches anything: after each of these the stack is ready again, or one alert says why not."""
 
 import contextlib
+import json
 import random
 import re
 import shutil
@@ -64,6 +65,23 @@ def test_the_journal_has_fields_and_explains(ready):
     assert state["TRADESTACK_ATTEMPT"] == "0"
     text = ready.run("journalctl", "-x", "--no-pager", "--boot", f"MESSAGE_ID={state['MESSAGE_ID']}")
     assert "gateway went from" in text and "tradestackctl status gateway" in text
+
+
+def test_doctor_knows_what_starts_at_boot(ready):
+    def verdicts():
+        text = ready.run("tradestackctl", "doctor", "--boot", "--json", check=False).stdout
+        return {f["id"]: f["verdict"] for f in map(json.loads, text.splitlines()) if not f["service"]}
+
+    wanted = {"daemon-at-boot", "daemon-by-manager", "engine-at-boot", "next-boot"}
+    assert verdicts() == dict.fromkeys(wanted, "pass")
+    ready.run("systemctl", "disable", "tradestackd.service")
+    try:
+        found = verdicts()
+        assert found["daemon-at-boot"] == found["next-boot"] == "warning", found
+        text = ready.run("tradestackctl", "doctor", check=False).stdout
+        assert "systemctl enable --now tradestackd" in text, text
+    finally:
+        ready.run("systemctl", "enable", "tradestackd.service")
 
 
 def test_a_reload_is_announced(ready):
