@@ -17,6 +17,7 @@ import pytest
 
 from harness import receiver as receiver_module
 from harness import stack as stack_module
+from harness.varlink import Varlink
 
 GATEWAY, BOT, MONITOR = stack_module.Stack.CONTAINERS
 PASSWORD = "correct-horse-battery"  # what must never be seen
@@ -252,7 +253,7 @@ def test_secrets_in_a_log_line_are_taken_out(doctor):
     doctor.stack.daemon.ctl("restart", "gateway")
 
 
-def test_clock_restart_policy_and_a_rival(doctor):
+def test_a_wrong_clock_and_a_rival(doctor):
     engine = doctor.stack.engine
     doctor.stack.gateway_send("skew 90")
     image = "containrrr/watchtower:1"
@@ -476,6 +477,43 @@ def test_missing_credentials_and_a_port_that_leads_nowhere(doctor):
             ("wrong-published-port", "4002", "4004"),
             ("starting", "gateway"),
         )
+
+
+HOG = """
+#include <stdlib.h>
+#include <string.h>
+int main(void) { for (;;) { char *p = malloc(1 << 20); if (p) memset(p, 1, 1 << 20); } }
+"""
+
+
+def test_a_service_that_the_kernel_killed_for_its_memory(doctor, tmp_path):
+    (tmp_path / "hog.c").write_text(HOG, encoding="utf-8")
+    subprocess.run(["gcc", "-static", "-O0", "-o", tmp_path / "hog", tmp_path / "hog.c"], check=True)
+    (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY hog /hog\nENTRYPOINT ["/hog"]\n', encoding="utf-8")
+    subprocess.run(["docker", "build", "--quiet", "--tag", "hog:1", tmp_path], check=True,
+                   env={**doctor.stack.engine.env, "DOCKER_BUILDKIT": "0"})  # fmt: skip
+    with other_containers(doctor, "services: {health-monitor: {image: hog:1, mem_limit: 16m}}\n"):
+        doctor.stack.daemon.call("Start", service="health-monitor")
+        doctor.expect(("out-of-memory", "health-monitor", "memory limit 16 MB", "mem_limit"))
+    doctor.stack.engine.docker("rmi", "--force", "hog:1")
+
+
+def test_a_restart_policy_that_would_race(doctor):
+    """The daemon takes it over as soon as it is told: stopped meanwhile, it asks before it acts."""
+    daemon = doctor.stack.daemon
+    for _ in range(10):
+        os.kill(daemon.pid, signal.SIGSTOP)
+        doctor.stack.engine.docker("update", "--restart", "always", BOT)
+        with Varlink(daemon.socket, 20) as control:
+            control._send("Doctor", {})
+            os.kill(daemon.pid, signal.SIGCONT)
+            findings = control._receive(time.monotonic() + 20)["parameters"]["findings"]
+        found = [f for f in findings if f["id"] == "restart-policy"]
+        doctor.expect_nothing()
+        if found:
+            break
+    assert found and found[0]["service"] == "trading-bot"
+    assert "always" in found[0]["evidence"] and f"docker update --restart=no {BOT}" in found[0]["cure"]
 
 
 # --- alerts, settings, state
