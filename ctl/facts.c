@@ -156,12 +156,15 @@ static json_t *file_facts(const struct ctl *ctl, const json_t *project)
 
 /* --- the machine */
 
-static json_t *boot_facts(const char *engine_unit)
+static json_t *boot_facts(const json_t *project)
 {
+    const struct ctl_boot_question q = {ts_json_str_or(project, "engine_unit", ""),
+                                        ts_json_str_or(project, "engine", ""),
+                                        ts_json_bool_or(project, "engine_start", false)};
     static const char *const answers[] = {
         [CTL_UNKNOWN] = "unknown", [CTL_NO] = "no", [CTL_YES] = "yes"};
     struct ctl_boot_fact facts[CTL_BOOT_FACTS_MAX];
-    size_t n = ctl_boot_facts(engine_unit, facts, TS_ARRAY_LEN(facts));
+    size_t n = ctl_boot_facts(&q, facts, TS_ARRAY_LEN(facts));
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", facts[i].id, "holds",
@@ -189,8 +192,7 @@ static json_t *listener_facts(void)
 json_t *ctl_collect_facts(const struct ctl *ctl, const json_t *project)
 {
     json_t *facts = json_pack("{s:o, s:o, s:o}", "compose", compose_facts(), "boot",
-                              boot_facts(ts_json_str_or(project, "engine_unit", "")), "listeners",
-                              listener_facts());
+                              boot_facts(project), "listeners", listener_facts());
     json_t *files = file_facts(ctl, project);
     if (facts != NULL && files != NULL) {
         (void)json_object_set_new(facts, "files", files);

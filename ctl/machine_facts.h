@@ -6,6 +6,7 @@
 #ifndef TS_CTL_MACHINE_FACTS_H
 #define TS_CTL_MACHINE_FACTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,12 +24,19 @@ struct ctl_boot_fact {
     char cure[200];     /* a command that makes it hold; "" if it holds or nobody knows */
 };
 
+/* What the daemon says of its engine. */
+struct ctl_boot_question {
+    const char *engine_unit; /* the service that runs it, as the daemon names it; "" for none */
+    const char *engine;      /* its address; "" if the daemon was not asked */
+    bool has_start_command;  /* the daemon starts it by a command of the configuration */
+};
+
 /*
  * Fills at most `max` facts, in the order in which they matter at a boot, and returns how many.
- * engine_unit: the service that runs the engine, as the daemon names it; "" for none. Waits for
- * other programs, each with a deadline. Never fails: what cannot be found out is CTL_UNKNOWN.
+ * Waits for other programs, each with a deadline. Never fails: what cannot be found out is
+ * CTL_UNKNOWN.
  */
-size_t ctl_boot_facts(const char *engine_unit, struct ctl_boot_fact *ret, size_t max);
+size_t ctl_boot_facts(const struct ctl_boot_question *q, struct ctl_boot_fact *ret, size_t max);
 
 /* A program that listens on a TCP port of this machine. */
 struct ctl_listener {

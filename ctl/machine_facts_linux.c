@@ -115,8 +115,9 @@ static struct ctl_boot_fact active_fact(void)
     return f;
 }
 
-size_t ctl_boot_facts(const char *engine_unit, struct ctl_boot_fact *ret, size_t max)
+size_t ctl_boot_facts(const struct ctl_boot_question *q, struct ctl_boot_fact *ret, size_t max)
 {
+    const char *engine_unit = q->engine_unit;
     size_t n = 0;
     if (n < max) {
         ret[n++] = daemon_fact();

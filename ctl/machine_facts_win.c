@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/usual.h"
 #include "base/win.h"
 #include "boot/engine_win.h"
 #include "machine_facts.h"
@@ -25,7 +26,7 @@ static struct ctl_boot_fact daemon_fact(void)
                                                  : "does not start automatically");
     if (f.holds == CTL_NO) {
         (void)snprintf(f.cure, sizeof(f.cure), "%s",
-                       state == TS_BOOT_SERVICE_NONE ? "tradestackd --install"
+                       state == TS_BOOT_SERVICE_NONE ? "tradestackd service install"
                                                      : "sc config " SERVICE " start= auto");
     }
     return f;
@@ -45,41 +46,62 @@ static struct ctl_boot_fact active_fact(void)
     return f;
 }
 
-static struct ctl_boot_fact engine_fact(void)
+static struct ctl_boot_fact engine_fact(const struct ctl_boot_question *q)
 {
-    const struct ts_boot_facts facts = ts_boot_gather("");
+    const struct ts_boot_facts facts =
+        ts_boot_gather(q->engine[0] != '\0' ? q->engine : TS_USUAL_ENGINE);
     struct ctl_boot_fact f = {.id = "engine-at-boot",
-                              .what = "the container engine comes back with nobody logged on"};
-    f.holds = ts_boot_is_unattended(&facts, false) ? CTL_YES : CTL_NO;
-    (void)snprintf(f.evidence, sizeof(f.evidence), "service docker %s; Docker Desktop %s; %s",
+                              .what = "the container engine comes back with nobody there"};
+    bool unattended = ts_boot_is_unattended(&facts, q->has_start_command);
+    f.holds = facts.remote ? CTL_UNKNOWN : unattended ? CTL_YES : CTL_NO;
+    if (facts.remote) {
+        (void)snprintf(f.evidence, sizeof(f.evidence),
+                       "it is reached at %.100s: whether it starts is that machine's", q->engine);
+        return f;
+    }
+    (void)snprintf(f.evidence, sizeof(f.evidence), "service docker %s; Docker Desktop %s; %s%s",
                    facts.docker == TS_BOOT_SERVICE_NONE ? "is not installed"
                    : facts.docker_auto                  ? "starts automatically"
                                                         : "does not start automatically",
                    facts.desktop ? "is installed" : "is not installed",
                    facts.autologon ? "somebody is logged on at boot"
-                                   : "nobody is logged on at boot");
+                                   : "nobody is logged on at boot",
+                   q->has_start_command ? "; [engine] start_command is set" : "");
     if (f.holds == CTL_NO) {
         (void)snprintf(f.cure, sizeof(f.cure), "%s",
                        facts.docker != TS_BOOT_SERVICE_NONE
                            ? "sc config docker start= auto"
-                           : "log somebody on at boot, with Docker Desktop started at log-on");
+                           : "one of the set-ups of windows.md, \"Truly unattended\"");
     }
     return f;
 }
 
-size_t ctl_boot_facts(const char *engine_unit, struct ctl_boot_fact *ret, size_t max)
+/* What keeps it from answering right now; nothing while it does. */
+static bool situation_fact(const struct ctl_boot_question *q, struct ctl_boot_fact *ret)
 {
-    size_t n = 0;
-    (void)engine_unit;
-    if (n < max) {
-        ret[n++] = daemon_fact();
+    const struct ts_boot_facts facts =
+        ts_boot_gather(q->engine[0] != '\0' ? q->engine : TS_USUAL_ENGINE);
+    enum ts_boot_situation s = ts_boot_judge(&facts);
+    if (s == TS_BOOT_REMOTE || s == TS_BOOT_PIPE_THERE) {
+        return false;
     }
-    if (n < max) {
-        ret[n++] = active_fact();
-    }
-    if (n < max) {
-        ret[n++] = engine_fact();
-    }
+    *ret = (struct ctl_boot_fact){
+        .id = "engine-now", .holds = CTL_NO, .what = "the container engine runs now"};
+    ts_copy_cut(ret->evidence, sizeof(ret->evidence), ts_boot_meaning(s));
+    ts_copy_cut(ret->cure, sizeof(ret->cure), ts_boot_remedy(s));
+    return true;
+}
+
+size_t ctl_boot_facts(const struct ctl_boot_question *q, struct ctl_boot_fact *ret, size_t max)
+{
+    struct ctl_boot_fact all[4];
+    size_t count = 0;
+    all[count++] = daemon_fact();
+    all[count++] = active_fact();
+    all[count++] = engine_fact(q);
+    count += situation_fact(q, &all[count]) ? 1U : 0U;
+    size_t n = count < max ? count : max;
+    memcpy(ret, all, n * sizeof(all[0]));
     return n;
 }
 

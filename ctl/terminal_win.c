@@ -41,8 +41,8 @@ void ctl_screen(size_t *ret_rows, size_t *ret_columns)
     *ret_rows = 24;
     *ret_columns = 80;
     if (GetConsoleScreenBufferInfo(GetStdHandle(STD_OUTPUT_HANDLE), &info)) {
-        *ret_rows = (size_t)(info.srWindow.Bottom - info.srWindow.Top + 1);
-        *ret_columns = (size_t)(info.srWindow.Right - info.srWindow.Left + 1);
+        *ret_rows = (size_t)info.srWindow.Bottom - (size_t)info.srWindow.Top + 1;
+        *ret_columns = (size_t)info.srWindow.Right - (size_t)info.srWindow.Left + 1;
     }
 }
 

@@ -216,9 +216,10 @@ void ts_api_project_call(void *ctx, struct ts_call *call, const json_t *paramete
             u = it;
         }
     }
-    ts_call_reply(call, json_pack("{s:s, s:s, s:s, s:o, s:o}", "project", d->model->project,
+    ts_call_reply(call, json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "project", d->model->project,
                                   "engine", ts_engine_address(d->engine), "engine_unit",
-                                  ts_engine_watch_unit_name(d), "files",
+                                  ts_engine_watch_unit_name(d), "engine_start",
+                                  (int)(d->model->engine_start[0] != '\0'), "files",
                                   texts_of(u != NULL ? u->container.config_files : ""), "env_files",
                                   texts_of(u != NULL ? u->container.env_files : "")));
 }

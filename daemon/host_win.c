@@ -59,6 +59,13 @@ static void machine_goes_down(struct ts_host *h)
     }
 }
 
+static void is_awake(struct ts_host *h, const char *why)
+{
+    TS_LOG(h->log, TS_MSG_AWAKE, TS_NO_FIELDS, "everything is looked at anew: %s", why);
+    h->has_looked = false;
+    h->handler.on_resume(h->handler.ctx);
+}
+
 static void take_control(void *ctx, void *item)
 {
     struct ts_host *h = ctx;
@@ -68,12 +75,12 @@ static void take_control(void *ctx, void *item)
     } event = {.pointer = item};
     DWORD type = TS_SERVICE_TYPE(event.number);
     switch (TS_SERVICE_CONTROL(event.number)) {
-    case SERVICE_CONTROL_PRESHUTDOWN: machine_goes_down(h); break;
+    case SERVICE_CONTROL_PRESHUTDOWN:
+    case TS_SERVICE_SHUT_DOWN: machine_goes_down(h); break;
+    case TS_SERVICE_LOOK: is_awake(h, "asked for"); break;
     case SERVICE_CONTROL_POWEREVENT:
         if (type == PBT_APMRESUMEAUTOMATIC || type == PBT_APMRESUMESUSPEND) {
-            TS_LOG(h->log, TS_MSG_SHUTDOWN, TS_FIELDS(TS_STR("kind", "resume")),
-                   "this machine slept and is awake again: everything is looked at anew");
-            h->handler.on_resume(h->handler.ctx);
+            is_awake(h, "this machine slept and is awake again");
         }
         break;
     case SERVICE_CONTROL_SESSIONCHANGE:

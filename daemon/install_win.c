@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "base/usual.h"
+#include "config/config.h"
 #include "service_win.h"
 
 #include <aclapi.h>
@@ -173,6 +174,24 @@ static void folder_of(const char *path, char *out, size_t size)
     *last = '\0';
 }
 
+/* A first configuration, with everything explained, if there is none. Safe before any edit. */
+static bool make_config(const char *path, struct ts_error *err)
+{
+    size_t len = 0;
+    DWORD n = 0;
+    const char *text = ts_config_sample(&len);
+    HANDLE h = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);
+    DWORD why = h == INVALID_HANDLE_VALUE ? GetLastError() : ERROR_SUCCESS;
+    if (why == ERROR_FILE_EXISTS) {
+        return true;
+    }
+    if (why == ERROR_SUCCESS) {
+        why = WriteFile(h, text, (DWORD)len, &n, NULL) ? ERROR_SUCCESS : GetLastError();
+        (void)CloseHandle(h);
+    }
+    return why == ERROR_SUCCESS || ts_error_win32(err, why, "write %.120s", path);
+}
+
 static bool prepare(const struct options *o, struct ts_error *err)
 {
     char program[MAX_PATH];
@@ -182,7 +201,7 @@ static bool prepare(const struct options *o, struct ts_error *err)
     (void)account_sid(o->account, sid);
     folder_of(o->config, dir, sizeof(dir));
     if (!own_path(program, sizeof(program), err) || !ts_eventlog_register(program, err) ||
-        !make_private(dir, sid, err) ||
+        !make_private(dir, sid, err) || !make_config(o->config, err) ||
         (strcmp(o->config, TS_USUAL_CONFIG) == 0 && !make_private(TS_USUAL_STATE_DIR, sid, err))) {
         return false;
     }
@@ -207,8 +226,9 @@ static int install(const struct options *o)
         return failed("install", &err);
     }
     bool ok = own_path(program, sizeof(program), &err);
-    (void)snprintf(command, sizeof(command), "\"%s\" --service --config \"%s\"", program,
-                   o->config);
+    bool usual = strcmp(o->config, TS_USUAL_CONFIG) == 0; /* need not be there */
+    (void)snprintf(command, sizeof(command), "\"%s\" --service%s%s%s", program,
+                   usual ? "" : " --config \"", usual ? "" : o->config, usual ? "" : "\"");
     if (ok) {
         s.service =
             CreateServiceA(s.manager, TS_SERVICE_NAME, TS_SERVICE_DISPLAY, SERVICE_ALL_ACCESS,
@@ -298,17 +318,43 @@ static int restart(const struct options *o)
     return stop_it(&err) ? start(o) : failed("restart", &err);
 }
 
-static int reload(const struct options *o)
+static int tell(const char *word, DWORD rights, DWORD code)
 {
     struct ts_error err;
     struct scm s;
     SERVICE_STATUS status;
-    (void)o;
-    bool ok = open_service(&s, SERVICE_PAUSE_CONTINUE, &err) &&
-              (ControlService(s.service, SERVICE_CONTROL_PARAMCHANGE, &status) ||
+    bool ok = open_service(&s, rights, &err) &&
+              (ControlService(s.service, code, &status) ||
                ts_error_win32(&err, GetLastError(), "tell the service"));
     close_scm(&s);
-    return ok ? EXIT_SUCCESS : failed("reload", &err);
+    return ok ? EXIT_SUCCESS : failed(word, &err);
+}
+
+static int reload(const struct options *o)
+{
+    (void)o;
+    return tell("reload", SERVICE_PAUSE_CONTINUE, SERVICE_CONTROL_PARAMCHANGE);
+}
+
+static int shut_down(const struct options *o)
+{
+    struct ts_error err;
+    struct scm s;
+    (void)o;
+    int code = tell("shutdown", SERVICE_USER_DEFINED_CONTROL, TS_SERVICE_SHUT_DOWN);
+    if (code != EXIT_SUCCESS) {
+        return code;
+    }
+    bool ok = open_service(&s, SERVICE_QUERY_STATUS, &err) &&
+              wait_for(s.service, SERVICE_STOPPED, STOP_MS, &err);
+    close_scm(&s);
+    return ok ? EXIT_SUCCESS : failed("shutdown", &err);
+}
+
+static int look(const struct options *o)
+{
+    (void)o;
+    return tell("look", SERVICE_USER_DEFINED_CONTROL, TS_SERVICE_LOOK);
 }
 
 static int uninstall(const struct options *o)
@@ -329,6 +375,49 @@ static int uninstall(const struct options *o)
     }
     (void)printf("removed; configuration and state are left in %s\n",
                  "C:\\ProgramData\\tradestack");
+    return EXIT_SUCCESS;
+}
+
+/* A folder with all that is in it; a link is removed, not followed. */
+static bool remove_tree(const char *path)
+{
+    char inside[MAX_PATH + 64];
+    WIN32_FIND_DATAA found;
+    (void)snprintf(inside, sizeof(inside), "%s\\*", path);
+    HANDLE list = FindFirstFileA(inside, &found);
+    bool ok = true;
+    for (BOOL more = list != INVALID_HANDLE_VALUE; more; more = FindNextFileA(list, &found)) {
+        bool is_dir = (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+        bool is_link = (found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+        if (strcmp(found.cFileName, ".") == 0 || strcmp(found.cFileName, "..") == 0) {
+            continue;
+        }
+        int n = snprintf(inside, sizeof(inside), "%s\\%s", path, found.cFileName);
+        ok = n > 0 && (size_t)n < sizeof(inside) &&
+             (is_dir && !is_link ? remove_tree(inside)
+              : is_dir           ? RemoveDirectoryA(inside) != 0
+                                 : DeleteFileA(inside) != 0) &&
+             ok;
+    }
+    if (list != INVALID_HANDLE_VALUE) {
+        (void)FindClose(list);
+    }
+    return RemoveDirectoryA(path) && ok;
+}
+
+/* What an uninstallation leaves: configuration, secrets, state, audit trail. */
+static int purge(const struct options *o)
+{
+    struct ts_error err;
+    char config[MAX_PATH];
+    char dir[MAX_PATH];
+    (void)o;
+    (void)stop_it(&err); /* there may be none */
+    folder_of(TS_USUAL_CONFIG, dir, sizeof(dir));
+    if (!ts_win_path(config, sizeof(config), dir) || !remove_tree(config)) {
+        (void)ts_error_win32(&err, GetLastError(), "remove all of %s", dir);
+        return failed("purge", &err);
+    }
     return EXIT_SUCCESS;
 }
 
@@ -376,8 +465,11 @@ static const struct {
     {"start", start, "start it and wait until it runs"},
     {"stop", stop, "stop it and wait; containers run on unless stop_on_exit is set"},
     {"restart", restart, "stop and start it; containers run on"},
+    {"shutdown", shut_down, "stop the stack in order, then it: as at a shutdown (for UPS scripts)"},
     {"reload", reload, "read the configuration anew"},
+    {"look", look, "look at the engine and all containers anew, as after sleep"},
     {"status", status, "how it does (--json); exit status 0 runs, 3 does not, 4 there is none"},
+    {"purge", purge, "remove configuration, secrets, state and audit trail, for good"},
     {"configure", configure, "set recovery, shutdown time, event source and folders anew"},
 };
 
@@ -408,7 +500,7 @@ int ts_service_command(int argc, char **argv)
     if (argc < 1 || strcmp(argv[0], "--help") == 0) {
         return usage(argc < 1 ? stderr : stdout);
     }
-    while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((opt = getopt_long(argc, argv, "", table, NULL)) != -1) { /* NOLINT: one thread */
         switch (opt) {
         case 'c': o.config = optarg; break;
         case 'a': o.account = optarg; break;

@@ -88,10 +88,12 @@ static void print_errors(const struct ts_config_errors *errs)
     for (size_t i = 0; i < errs->count; i++) {
         char text[700];
         ts_config_error_print(errs, i, text, sizeof(text));
-        (void)fprintf(stderr, "%s\n", text);
+        ts_platform_tell_error(text);
     }
     if (errs->dropped > 0) {
-        (void)fprintf(stderr, "… and %zu more errors\n", errs->dropped);
+        char text[64];
+        (void)snprintf(text, sizeof(text), "… and %zu more errors", errs->dropped);
+        ts_platform_tell_error(text);
     }
 }
 

@@ -40,6 +40,9 @@ int ts_platform_listen_fd(void);
 /* The system's log as a sink, or NULL when stderr is the right place (a terminal, a pipe). */
 ts_log_sink *ts_platform_log_sink(void);
 
+/* While there is no log yet: an error of the configuration, for whoever started us. */
+void ts_platform_tell_error(const char *text);
+
 /* This process. */
 int64_t ts_platform_pid(void);
 

@@ -253,6 +253,11 @@ ts_log_sink *ts_platform_log_sink(void)
     return st.st_dev == dev && st.st_ino == ino ? journal_sink : NULL;
 }
 
+void ts_platform_tell_error(const char *text)
+{
+    (void)fprintf(stderr, "%s\n", text);
+}
+
 int64_t ts_platform_pid(void)
 {
     return getpid();

@@ -205,6 +205,20 @@ ts_log_sink *ts_platform_log_sink(void)
     return ts_service_is() ? ts_eventlog_sink : NULL;
 }
 
+void ts_platform_tell_error(const char *text)
+{
+    const struct ts_clock *clock = ts_clock_real();
+    const struct ts_log_record record = {.msg = TS_MSG_CONFIG_ERROR,
+                                         .level = TS_LOG_ERROR,
+                                         .name = "config.error",
+                                         .at = clock->wall(clock->ctx),
+                                         .text = text};
+    (void)fprintf(stderr, "%s\n", text);
+    if (ts_service_is()) { /* nobody sees a service's standard error */
+        ts_eventlog_sink(NULL, &record);
+    }
+}
+
 int64_t ts_platform_pid(void)
 {
     return GetCurrentProcessId();

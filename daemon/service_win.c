@@ -42,7 +42,7 @@ static void post(struct ts_post *to, uintptr_t event)
     }
 }
 
-void ts_service_subscribe(struct ts_post *to)
+void ts_service_subscribe(struct ts_post *queue)
 {
     if (!service.running) {
         return;
@@ -50,24 +50,24 @@ void ts_service_subscribe(struct ts_post *to)
     EnterCriticalSection(&service.lock);
     for (size_t i = 0; i < SUBSCRIBERS_MAX; i++) {
         if (service.subscribers[i] == NULL) {
-            service.subscribers[i] = to;
+            service.subscribers[i] = queue;
             break;
         }
     }
     for (size_t i = 0; i < service.early_count; i++) {
-        post(to, service.early[i]);
+        post(queue, service.early[i]);
     }
     LeaveCriticalSection(&service.lock);
 }
 
-void ts_service_unsubscribe(struct ts_post *to)
+void ts_service_unsubscribe(struct ts_post *queue)
 {
     if (!service.running) {
         return;
     }
     EnterCriticalSection(&service.lock);
     for (size_t i = 0; i < SUBSCRIBERS_MAX; i++) {
-        if (service.subscribers[i] == to) {
+        if (service.subscribers[i] == queue) {
             service.subscribers[i] = NULL;
         }
     }
@@ -156,6 +156,8 @@ static DWORD WINAPI on_control(DWORD control, DWORD type, void *data, void *ctx)
         hand_on(TS_SERVICE_EVENT((uintptr_t)control, (uintptr_t)0));
         break;
     case SERVICE_CONTROL_PRESHUTDOWN:
+    case TS_SERVICE_SHUT_DOWN:
+    case TS_SERVICE_LOOK:
     case SERVICE_CONTROL_PARAMCHANGE:
     case SERVICE_CONTROL_POWEREVENT:
     case SERVICE_CONTROL_SESSIONCHANGE:

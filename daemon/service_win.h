@@ -16,6 +16,11 @@
 /* Of all that a stop may take: asked from Windows for a shutdown (SERVICE_PRESHUTDOWN_INFO). */
 #define TS_SERVICE_PRESHUTDOWN_MS 180000
 
+/* Controls of our own (128 to 255 are a service's own). */
+#define TS_SERVICE_SHUT_DOWN                                                                       \
+    128                     /* as SERVICE_CONTROL_PRESHUTDOWN, when somebody else knows first */
+#define TS_SERVICE_LOOK 129 /* as after sleep: look at everything anew */
+
 /* A control as it is posted, in the pointer itself. */
 #define TS_SERVICE_EVENT(control, type) ((control) | ((type) << 8))
 #define TS_SERVICE_CONTROL(event)       ((DWORD)((event)&0xFF))
@@ -29,8 +34,8 @@ bool ts_service_is(void);
 
 /* From now on every control goes to this queue as well (two at most); those that came before come
  * first. NULL takes it out. */
-void ts_service_subscribe(struct ts_post *post);
-void ts_service_unsubscribe(struct ts_post *post);
+void ts_service_subscribe(struct ts_post *queue);
+void ts_service_unsubscribe(struct ts_post *queue);
 
 /* As if the service manager had sent it. */
 void ts_service_post(void *event);

@@ -2,7 +2,8 @@
 # Installs what the tests need, builds twice (normal, and with the address and undefined-behaviour
 # sanitizers) and runs everything: unit, fuzz and lint tests in both builds, the unit tests once more
 # under valgrind, the integration tests against the sanitized daemon and a real Docker engine, the
-# quickstart, and the package in a Debian 12 and a Debian 13 that boot and lose their power.
+# quickstart, the package in a Debian 12 and a Debian 13 that boot and lose their power, and the
+# Windows programs under Wine.
 #
 #   tests/run.sh [PYTEST ARGUMENT…]    e.g. -k gateway: narrows the integration tests
 #
@@ -40,7 +41,7 @@ install_npm_packages() {
 
 prepare() {
     local dir
-    stack/setup.sh packages build engine demo test boot || return 1
+    stack/setup.sh packages build engine demo test boot windows || return 1
     stack/setup.sh compose --into build/docker-plugins || return 1
     while read -r dir; do
         [ "$dir/node_modules" -nt "$dir/package.json" ] ||
@@ -88,6 +89,11 @@ run_boot() {
     ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/boot/run.sh 2>&1
 }
 
+run_windows() {
+    ts_title windows
+    ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/windows/run.sh 2>&1
+}
+
 # Most of the time of these goes by in waiting, so two lanes of them run side by side. The second
 # one's output comes when both are through.
 run_lanes() {
@@ -102,6 +108,7 @@ run_lanes() {
     trap 'kill -TERM -- "-$lane" 2>/dev/null' EXIT
     {
         run_quickstart
+        run_windows
         run_integration 1/2 "$@"
     } | tee -a "$TS_LOG"
     wait "$lane"
@@ -120,4 +127,4 @@ run_meson valgrind build --suite unit --timeout-multiplier 10 \
 run_lanes "$@"
 ts_title summary
 "$python" tests/tools/summary.py "$results" normal sanitized valgrind \
-    integration-1 integration-2 quickstart boot
+    integration-1 integration-2 quickstart boot windows-unit windows

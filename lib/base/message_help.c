@@ -182,6 +182,10 @@ static const struct {
      "what happened since.\n\n"
      "Look: dir C:\\ProgramData\\tradestack\\state; icacls C:\\ProgramData\\tradestack\\state\n"},
     {TS_MSG_STORE_OK, "What was kept in memory meanwhile has been written.\n", NULL},
+    {TS_MSG_AWAKE,
+     "All that was known is as old as the sleep was long: the engine, every container and\n"
+     "every probe are asked at once.\n",
+     NULL},
     {TS_MSG_CONTROL_REFUSED,
      "A user without the right for it asked for something. Who may do what: operate_group,\n"
      "read_group and cro_group in tradestackd.conf.\n",

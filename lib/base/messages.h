@@ -63,6 +63,8 @@
     X(40, TS_MSG_STORE_FAILED, "store.failed", TS_LOG_ERROR,                                       \
       "The state file cannot be written; state is kept in memory")                                 \
     X(41, TS_MSG_STORE_OK, "store.ok", TS_LOG_NOTICE, "The state file can be written again")       \
+    X(42, TS_MSG_AWAKE, "machine.awake", TS_LOG_NOTICE,                                            \
+      "This machine slept and is awake again; everything is looked at anew")                       \
     X(50, TS_MSG_CONTROL_REFUSED, "control.refused", TS_LOG_WARNING,                               \
       "A control client was refused")                                                              \
     X(55, TS_MSG_AUDIT, "audit", TS_LOG_NOTICE, "An entry of the audit trail")                     \

@@ -282,12 +282,13 @@ static bool launch(struct pump *p, evutil_socket_t *ret, struct ts_error *err)
     }
     (void)CloseHandle(thread.handle);
     *ret = ends[1];
-    return true;
+    return true; /* NOLINT(clang-analyzer-unix.Malloc): the thread owns it now */
 }
 
 bool ts_pipe_attach(HANDLE take_pipe, evutil_socket_t *ret, struct ts_error *err)
 {
     struct pump *p = new_pump(take_pipe);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): taken */
     return p != NULL ? launch(p, ret, err) : ts_error_nomem(err);
 }
 
@@ -311,5 +312,5 @@ bool ts_pipe_dial(const char *path, DWORD busy_ms, evutil_socket_t *ret, struct 
         free_pump(p);
         return ts_error_set(err, TS_E_INVALID, "the pipe's name is too long");
     }
-    return launch(p, ret, err);
+    return launch(p, ret, err); /* NOLINT(clang-analyzer-unix.Malloc): taken */
 }

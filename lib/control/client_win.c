@@ -51,7 +51,7 @@ static bool is_trusted(HANDLE pipe)
     bool ok = false;
     if (GetSecurityInfo(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL,
                         NULL, &descriptor) == ERROR_SUCCESS &&
-        ConvertSidToStringSidA(owner, &text)) {
+        owner != NULL && ConvertSidToStringSidA(owner, &text)) {
         ts_win_own_sid(own);
         ok = strcmp(text, "S-1-5-18") == 0 || strcmp(text, "S-1-5-32-544") == 0 ||
              strncmp(text, "S-1-5-80-", 9) == 0 || strcmp(text, own) == 0;
@@ -150,15 +150,16 @@ static bool send_all(struct ts_control_client *c, const struct ts_buf *out, stru
     OVERLAPPED io = {.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL)};
     DWORD sent = 0;
     bool ok = io.hEvent != NULL || ts_error_nomem(err);
-    if (ok && !WriteFile(c->pipe, out->data, (DWORD)out->len, NULL, &io) &&
-        GetLastError() != ERROR_IO_PENDING) {
-        ok = lost(c, GetLastError(), err);
-    } else if (ok && WaitForSingleObject(io.hEvent, SEND_MS) == WAIT_TIMEOUT) {
+    bool begun = ok && (WriteFile(c->pipe, out->data, (DWORD)out->len, NULL, &io) ||
+                        GetLastError() == ERROR_IO_PENDING);
+    bool late = begun && WaitForSingleObject(io.hEvent, SEND_MS) == WAIT_TIMEOUT;
+    if (late) {
         (void)CancelIoEx(c->pipe, &io);
         (void)GetOverlappedResult(c->pipe, &io, &sent, TRUE);
         ok = ts_error_set(err, TS_E_TIMEOUT, "the daemon does not take the call");
-    } else if (ok && !GetOverlappedResult(c->pipe, &io, &sent, TRUE)) {
-        ok = lost(c, GetLastError(), err);
+    } else if (ok) {
+        ok = (begun && GetOverlappedResult(c->pipe, &io, &sent, TRUE)) ||
+             lost(c, GetLastError(), err);
     }
     if (io.hEvent != NULL) {
         (void)CloseHandle(io.hEvent);

@@ -56,13 +56,14 @@ static void allow(char sddl[SDDL_SIZE], bool has_group, uint32_t gid)
     }
 }
 
-/* The system, administrators and ourselves all; the configured groups what a client needs. */
+/* The system, administrators and ourselves all; the configured groups what a client needs. We are
+ * the owner, by which clients know us. */
 static void describe(const struct ts_control_conf *conf, char sddl[SDDL_SIZE])
 {
     char own[TS_SID_TEXT];
     ts_win_own_sid(own);
-    (void)snprintf(sddl, SDDL_SIZE, "D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%s)",
-                   own[0] != '\0' ? own : "SY");
+    const char *self = own[0] != '\0' ? own : "SY";
+    (void)snprintf(sddl, SDDL_SIZE, "O:%sD:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;%s)", self, self);
     allow(sddl, conf->has_operate_gid, conf->operate_gid);
     allow(sddl, conf->has_approve_gid, conf->approve_gid);
     allow(sddl, conf->has_read_gid, conf->read_gid);
