@@ -77,8 +77,8 @@ void ts_plan_take(struct ts_unit *u, const struct ts_container_file *file,
     struct ts_daemon *d = u->daemon;
     const struct ts_plan_facts before = g->plan;
     bool running = ts_super_state(d->super, u->index)->running;
-    g->plan_due = ts_mono_add(ts_loop_now(d->loop),
-                              d->model->plan_interval_ms * (running ? 1 : RESTING_FACTOR));
+    g->plan_due = ts_mono_next(ts_loop_now(d->loop),
+                               d->model->plan_interval_ms * (running ? 1 : RESTING_FACTOR));
     if (err != NULL) {
         take_failure(u, err);
     } else {

@@ -56,6 +56,13 @@ static inline ts_mono ts_mono_min(ts_mono a, ts_mono b)
     return a.ms < b.ms ? a : b;
 }
 
+/* The next multiple of a span after `now`. Whatever looks at something again and again does so
+ * then, so that looks of the same span are due in the same wake-up. */
+static inline ts_mono ts_mono_next(ts_mono now, int64_t span_ms)
+{
+    return (ts_mono){(now.ms / span_ms + 1) * span_ms};
+}
+
 /* "2026-11-24T00:41:48.123Z" (RFC 3339, UTC) into out, which holds at least TS_WALL_TEXT bytes. */
 #define TS_WALL_TEXT 32
 void ts_wall_format(ts_wall t, char out[TS_WALL_TEXT]);

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "base/timers_internal.h"
 #include "base/timeval.h"
 
 struct deferred {
@@ -16,21 +17,80 @@ struct deferred {
 struct ts_loop {
     const struct ts_clock *clock;
     struct event_base *base;
+    struct event *alarm; /* for the earliest of timers … */
+    ts_mono alarm_at;    /* … as it is set */
+    struct ts_timers timers;
     struct deferred *first;
     struct deferred **last;
     ts_mono now;
     ts_wall wall;
-    bool time_known; /* this turn has read the clock */
+    bool in_turn;    /* outside of one every look at the clock is a new one */
+    bool time_known; /* this turn has read it */
     bool stopping;
 };
 
-struct ts_timer {
-    struct ts_loop *loop;
-    struct event *event;
-    void (*fn)(void *ctx);
-    void *ctx;
-    ts_mono when;
-};
+/*
+ * Precise timers: with libevent's usual coarse clock (4 ms) a timer fires early, finds that its
+ * time has not come and waits again, up to four times. Two priorities, so that who asks for the
+ * status does not wait for a burst of answers (TS_LOOP_URGENT).
+ */
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL) {
+        return NULL;
+    }
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (base != NULL) {
+        (void)event_base_priority_init(base, 2); /* 0: urgent, 1: what is not said otherwise */
+    }
+    return base;
+}
+
+static void read_clock(struct ts_loop *loop)
+{
+    if (!loop->time_known || !loop->in_turn) {
+        loop->now = loop->clock->mono(loop->clock->ctx);
+        loop->wall = loop->clock->wall(loop->clock->ctx);
+        loop->time_known = true;
+    }
+}
+
+/* Runs what is due. What a callback sets, though it be for now, comes in a later turn. */
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct ts_loop *loop = arg;
+    struct ts_timer *t;
+    loop->alarm_at = TS_NEVER;
+    read_clock(loop);
+    ts_timers_take_due(&loop->timers, loop->now);
+    while ((t = ts_timers_next_due(&loop->timers)) != NULL) {
+        t->when = TS_NEVER;
+        t->fn(t->ctx);
+    }
+}
+
+/* Before each wait. The clock is read anew: the turn may have taken its time. */
+static void set_alarm(struct ts_loop *loop)
+{
+    ts_mono first = ts_timers_first(&loop->timers);
+    if (first.ms == loop->alarm_at.ms) {
+        return;
+    }
+    loop->alarm_at = first;
+    if (first.ms == TS_NEVER.ms) {
+        (void)evtimer_del(loop->alarm);
+        return;
+    }
+    int64_t ms = ts_mono_diff(ts_loop_now(loop), first);
+    ms = ms < 0 ? 0 : ms;
+    const struct timeval tv = ts_timeval_ms(ms);
+    (void)evtimer_add(loop->alarm, &tv);
+}
 
 struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
 {
@@ -44,8 +104,13 @@ struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
     }
     loop->clock = clock;
     loop->last = &loop->first;
-    loop->base = event_base_new();
-    if (loop->base == NULL) {
+    loop->alarm_at = TS_NEVER;
+    loop->base = new_base();
+    loop->alarm = loop->base == NULL ? NULL : evtimer_new(loop->base, on_alarm, loop);
+    if (loop->alarm == NULL) {
+        if (loop->base != NULL) {
+            event_base_free(loop->base);
+        }
         free(loop);
         ts_error_set(err, TS_E_SYSTEM, "cannot create the event loop (file descriptors used up?)");
         return NULL;
@@ -76,6 +141,8 @@ void ts_loop_free(struct ts_loop *loop)
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
     run_deferred(loop);
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
+    event_free(loop->alarm);
+    ts_timers_done(&loop->timers);
     event_base_free(loop->base);
     free(loop);
 }
@@ -83,15 +150,6 @@ void ts_loop_free(struct ts_loop *loop)
 struct event_base *ts_loop_base(struct ts_loop *loop)
 {
     return loop->base;
-}
-
-static void read_clock(struct ts_loop *loop)
-{
-    if (!loop->time_known) {
-        loop->now = loop->clock->mono(loop->clock->ctx);
-        loop->wall = loop->clock->wall(loop->clock->ctx);
-        loop->time_known = true;
-    }
 }
 
 ts_mono ts_loop_now(struct ts_loop *loop)
@@ -111,14 +169,18 @@ bool ts_loop_run(struct ts_loop *loop, void (*turn)(void *ctx), void *ctx, struc
     loop->stopping = false;
     while (!loop->stopping) {
         /* The first callback that asks reads the clock, after the wait. */
+        set_alarm(loop);
+        loop->in_turn = true;
         loop->time_known = false;
         if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0) {
+            loop->in_turn = false;
             return ts_error_set(err, TS_E_SYSTEM, "the event loop failed");
         }
         if (turn != NULL) {
             turn(ctx);
         }
         run_deferred(loop);
+        loop->in_turn = false;
     }
     return true;
 }
@@ -142,51 +204,23 @@ void ts_loop_defer(struct ts_loop *loop, void (*fn)(void *arg), void *arg)
     event_base_loopcontinue(loop->base);
 }
 
-static void on_timeout(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct ts_timer *t = arg;
-    /* libevent's clock stands still in suspend and its rounding may fire a hair early. */
-    if (!ts_mono_reached(t->when, ts_loop_now(t->loop))) {
-        ts_timer_at(t, t->when);
-        return;
-    }
-    t->when = TS_NEVER;
-    t->fn(t->ctx);
-}
-
 struct ts_timer *ts_timer_new(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
                               struct ts_error *err)
 {
     struct ts_timer *t = calloc(1, sizeof(*t));
-    if (t == NULL) {
-        ts_error_nomem(err);
-        return NULL;
-    }
-    *t = (struct ts_timer){.loop = loop, .fn = fn, .ctx = ctx, .when = TS_NEVER};
-    t->event = evtimer_new(loop->base, on_timeout, t);
-    if (t->event == NULL) {
+    if (t == NULL || !ts_timers_add(&loop->timers)) {
         free(t);
         ts_error_nomem(err);
         return NULL;
     }
+    *t = (struct ts_timer){.loop = loop, .fn = fn, .ctx = ctx, .when = TS_NEVER, .at = SIZE_MAX};
     return t;
 }
 
 void ts_timer_at(struct ts_timer *t, ts_mono when)
 {
     t->when = when;
-    if (when.ms == TS_NEVER.ms) {
-        (void)evtimer_del(t->event);
-        return;
-    }
-    int64_t ms = ts_mono_diff(ts_loop_now(t->loop), when);
-    if (ms < 0) {
-        ms = 0;
-    }
-    const struct timeval tv = ts_timeval_ms(ms);
-    (void)evtimer_add(t->event, &tv);
+    ts_timers_place(&t->loop->timers, t);
 }
 
 void ts_timer_after(struct ts_timer *t, int64_t ms)
@@ -207,7 +241,7 @@ bool ts_timer_armed(const struct ts_timer *t)
 void ts_timer_free(struct ts_timer *t)
 {
     if (t != NULL) {
-        event_free(t->event);
+        ts_timers_drop(&t->loop->timers, t);
         free(t);
     }
 }

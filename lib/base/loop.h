@@ -22,6 +22,9 @@ struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err) 
 /* Runs what is still deferred and frees the loop. Everything made from it must be freed before. */
 void ts_loop_free(struct ts_loop *loop);
 
+/* libevent's priority for what answers people: it goes before all else that is ready. */
+#define TS_LOOP_URGENT 0
+
 /* For lib/ files that watch file descriptors themselves. Borrowed. */
 struct event_base *ts_loop_base(struct ts_loop *loop);
 

@@ -236,6 +236,7 @@ static void on_accept(void *ctx, evutil_socket_t fd)
     bufferevent_set_timeouts(client->bev, NULL, &stalled);
     bufferevent_setcb(client->bev, on_readable, on_written, on_closed, client);
     bufferevent_setwatermark(client->bev, EV_READ, 0, TS_VARLINK_REQUEST_MAX);
+    (void)bufferevent_priority_set(client->bev, TS_LOOP_URGENT);
     (void)bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 

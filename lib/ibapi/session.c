@@ -142,7 +142,7 @@ static ts_mono next_ping(const struct ts_ib_session *s, ts_mono now)
     if (s->conf.ping_ms <= 0) {
         return TS_NEVER;
     }
-    return (ts_mono){(now.ms / s->conf.ping_ms + 1) * s->conf.ping_ms};
+    return ts_mono_next(now, s->conf.ping_ms);
 }
 
 static void on_time(struct ts_ib_session *s, const struct ts_ib_fields *m, ts_mono now)

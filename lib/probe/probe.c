@@ -11,10 +11,14 @@
  * not sooner than that. */
 #define EAGER_SHARE 8
 #define EAGER_MS    100
+/* More that are due at once begin in the turns that follow, so that a thousand ports do not keep
+ * the loop from everything else. */
+#define BEGIN_MAX 64
 
 struct ts_prober {
     struct ts_prober_deps deps;
     struct ts_timer *timer;
+    ts_mono armed; /* when it fires: no later than the earliest of all is due */
     struct ts_probe *probes;
     struct ts_probe *cursor; /* the next one to look at while on_timer() walks the list */
     bool walking;
@@ -33,19 +37,29 @@ static const struct ts_probe_ops *ops_of(enum ts_probe_kind kind)
     return NULL;
 }
 
-/* One timer for the earliest of all; while the list is walked, that is done at the end. */
-static void arm(struct ts_prober *prober)
+static void set_timer(struct ts_prober *prober, ts_mono when)
 {
-    if (prober->walking) {
-        return;
+    prober->armed = when;
+    ts_timer_at(prober->timer, when);
+}
+
+/* One timer for the earliest of all; while the list is walked, that is found at the end. */
+static void arm(struct ts_probe *p)
+{
+    if (!p->prober->walking && p->due.ms < p->prober->armed.ms) {
+        set_timer(p->prober, p->due);
     }
+}
+
+static ts_mono earliest(const struct ts_prober *prober)
+{
     ts_mono first = TS_NEVER;
     for (const struct ts_probe *p = prober->probes; p != NULL; p = p->next) {
         if (p->running) {
             first = ts_mono_min(first, p->due);
         }
     }
-    ts_timer_at(prober->timer, first);
+    return first;
 }
 
 static void run_due(struct ts_probe *p)
@@ -64,17 +78,19 @@ static void on_timer(void *ctx)
 {
     struct ts_prober *prober = ctx;
     ts_mono now = ts_loop_now(prober->deps.loop);
+    size_t begun = 0;
     prober->walking = true;
     prober->cursor = prober->probes;
-    while (prober->cursor != NULL) {
+    while (prober->cursor != NULL && begun < BEGIN_MAX) {
         struct ts_probe *p = prober->cursor;
         prober->cursor = p->next; /* before p is run: it may free itself and others */
         if (p->running && ts_mono_reached(p->due, now)) {
             run_due(p);
+            begun++;
         }
     }
     prober->walking = false;
-    arm(prober);
+    set_timer(prober, earliest(prober));
 }
 
 struct ts_prober *ts_prober_new(const struct ts_prober_deps *deps, struct ts_error *err)
@@ -85,6 +101,7 @@ struct ts_prober *ts_prober_new(const struct ts_prober_deps *deps, struct ts_err
         return NULL;
     }
     prober->deps = *deps;
+    prober->armed = TS_NEVER;
     prober->timer = ts_timer_new(deps->loop, on_timer, prober, err);
     if (prober->timer == NULL) {
         free(prober);
@@ -146,8 +163,7 @@ void ts_probe_stop(struct ts_probe *p)
     p->ops->cancel(p);
     p->running = false;
     p->trying = false;
-    p->due = TS_NEVER;
-    arm(p->prober);
+    p->due = TS_NEVER; /* the timer may fire for it once more */
 }
 
 void ts_probe_free(struct ts_probe *p)
@@ -180,7 +196,7 @@ void ts_probe_start(struct ts_probe *p, const struct ts_probe_target *target)
     if (p->ops->reset != NULL) {
         p->ops->reset(p);
     }
-    arm(p->prober);
+    arm(p);
 }
 
 bool ts_probe_running(const struct ts_probe *p)
@@ -206,7 +222,7 @@ ts_mono ts_probe_deadline(const struct ts_probe *p)
 void ts_probe_wait(struct ts_probe *p, ts_mono until)
 {
     p->due = until;
-    arm(p->prober);
+    arm(p);
 }
 
 /* The next multiple of the interval; sooner until it has passed once, because others wait for that:
@@ -217,7 +233,7 @@ static ts_mono next_try(const struct ts_probe *p, ts_mono now)
     if (p->spec.kind == TS_PROBE_LOG || p->held) {
         return TS_NEVER;
     }
-    ts_mono usual = {(now.ms / p->spec.interval_ms + 1) * p->spec.interval_ms};
+    ts_mono usual = ts_mono_next(now, p->spec.interval_ms);
     if (p->passed) {
         return usual;
     }
@@ -237,7 +253,7 @@ void ts_probe_finish(struct ts_probe *p, enum ts_probe_reason reason, const char
     p->trying = false;
     p->passed = p->passed || ts_probe_reason_ready(reason);
     p->due = next_try(p, now);
-    arm(p->prober);
+    arm(p);
     p->on_result(p->ctx, &p->result);
 }
 

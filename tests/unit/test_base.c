@@ -255,6 +255,102 @@ static void test_sha256_is_the_standard_one(void **state)
     assert_false(ts_sha256_is_hex("e3b0"));
 }
 
+/* --- many timers, on a clock that only the test moves */
+
+#define CROWD 200
+
+static int64_t crowd_now;
+
+static ts_mono crowd_mono(void *ctx)
+{
+    (void)ctx;
+    return (ts_mono){crowd_now};
+}
+
+static ts_wall crowd_wall(void *ctx)
+{
+    (void)ctx;
+    return (ts_wall){crowd_now};
+}
+
+static struct crowd {
+    struct ts_loop *loop;
+    struct member {
+        struct ts_timer *timer;
+        ts_mono when;
+        int fired;
+    } all[CROWD];
+    int64_t last;
+    size_t fired;
+    size_t turns;
+} crowd;
+
+static void on_member(void *ctx)
+{
+    struct member *m = ctx;
+    assert_true(m->when.ms >= crowd.last); /* in order of their times */
+    assert_true(m->when.ms <= crowd_now);
+    crowd.last = m->when.ms;
+    m->fired++;
+    crowd.fired++;
+    struct member *other = &crowd.all[(size_t)(m - crowd.all) ^ 1U];
+    if (m->when.ms % 3 == 0 && other->timer != NULL && other->fired == 0) {
+        ts_timer_free(other->timer); /* due in the same turn, or not yet */
+        other->timer = NULL;
+    }
+}
+
+static void on_crowd_turn(void *ctx)
+{
+    struct crowd *c = ctx;
+    crowd_now += 7;
+    if (++c->turns == 100) {
+        ts_loop_stop(c->loop);
+    }
+}
+
+static void on_beat(void *ctx)
+{
+    struct ts_timer **beat = ctx;
+    ts_timer_after(*beat, 0); /* for now, from inside: the next turn, so every turn ends */
+}
+
+static void test_timers_run_in_order_and_never_after_their_end(void **state)
+{
+    (void)state;
+    const struct ts_clock clock = {crowd_mono, crowd_wall, NULL};
+    struct ts_error err;
+    size_t gone = 0;
+    crowd.loop = ts_loop_new(&clock, &err);
+    assert_non_null(crowd.loop);
+    for (size_t i = 0; i < CROWD; i++) {
+        struct member *m = &crowd.all[i];
+        m->timer = ts_timer_new(crowd.loop, on_member, m, &err);
+        assert_non_null(m->timer);
+        ts_timer_at(m->timer, (ts_mono){1000});
+        m->when.ms = (int64_t)(i * 7919 % 500);
+        ts_timer_at(m->timer, m->when); /* set again: only the last counts */
+    }
+    for (size_t i = 0; i < CROWD; i += 10) { /* some are taken back */
+        ts_timer_stop(crowd.all[i].timer);
+        assert_false(ts_timer_armed(crowd.all[i].timer));
+    }
+    struct ts_timer *beat = NULL;
+    beat = ts_timer_new(crowd.loop, on_beat, &beat, &err);
+    assert_non_null(beat);
+    ts_timer_after(beat, 0);
+    assert_true(ts_loop_run(crowd.loop, on_crowd_turn, &crowd, &err));
+    for (size_t i = 0; i < CROWD; i++) {
+        struct member *m = &crowd.all[i];
+        assert_int_equal(m->fired, m->timer != NULL && i % 10 != 0 ? 1 : 0);
+        gone += m->timer == NULL;
+        ts_timer_free(m->timer);
+    }
+    assert_true(gone > 10);
+    ts_timer_free(beat);
+    ts_loop_free(crowd.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_secret_file_must_not_be_world_readable),
         cmocka_unit_test(test_wall_and_span_text),
         cmocka_unit_test(test_loop_runs_timers_then_turn_then_deferred),
+        cmocka_unit_test(test_timers_run_in_order_and_never_after_their_end),
         cmocka_unit_test(test_log_carries_text_and_fields),
     };
     return RUN_TESTS(tests);
