@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parse.h"
@@ -211,25 +212,25 @@ struct ts_model *ts_config_parse(const char *text, size_t len, const char *path,
     return b.model;
 }
 
-/* The whole file, or NULL and a mistake in errs. The caller frees it. */
-static char *read_file(FILE *f, size_t *ret_len, struct ts_config_errors *errs)
+/* The whole file, or false and a mistake in errs. In pieces: one allocation of the greatest length
+ * would make malloc keep large blocks in the heap from then on. */
+static bool read_file(FILE *f, struct ts_buf *text, struct ts_config_errors *errs)
 {
-    char *text = malloc(TS_CONFIG_MAX_BYTES + 1);
-    if (text == NULL) {
-        ts_config_error_add(errs, 0, "out of memory");
-        return NULL;
-    }
-    size_t len = fread(text, 1, TS_CONFIG_MAX_BYTES + 1, f);
+    char piece[4096];
+    size_t n;
+    do {
+        n = fread(piece, 1, sizeof(piece), f);
+    } while (ts_buf_add(text, piece, n) && n == sizeof(piece));
     if (ferror(f) != 0) {
         ts_config_error_add(errs, 0, "cannot be read");
-    } else if (len > TS_CONFIG_MAX_BYTES) {
+    } else if (text->failed && text->len + n > text->limit) {
         ts_config_error_add(errs, 0, "more than %d bytes", TS_CONFIG_MAX_BYTES);
+    } else if (text->failed) {
+        ts_config_error_add(errs, 0, "out of memory");
     } else {
-        *ret_len = len;
-        return text;
+        return true;
     }
-    free(text);
-    return NULL;
+    return false;
 }
 
 static FILE *open_file(const char *path, struct ts_config_errors *errs)
@@ -251,11 +252,12 @@ static FILE *open_file(const char *path, struct ts_config_errors *errs)
 
 static struct ts_model *load_stream(FILE *f, const char *path, struct ts_config_errors *errs)
 {
-    size_t len = 0;
-    char *text = read_file(f, &len, errs);
-    struct ts_model *m = text != NULL ? ts_config_parse(text, len, path, errs) : NULL;
+    struct ts_buf text = ts_buf_init(TS_CONFIG_MAX_BYTES);
+    struct ts_model *m = read_file(f, &text, errs)
+                             ? ts_config_parse(ts_buf_text(&text), text.len, path, errs)
+                             : NULL;
     (void)fclose(f);
-    free(text);
+    ts_buf_done(&text);
     return m;
 }
 

@@ -6,6 +6,8 @@
 
 #include "net/http_internal.h"
 
+#define STREAM_BUFFER 4096L /* bytes that one read takes */
+
 static CURLcode option_ok(CURLcode so_far, CURLcode now)
 {
     return so_far != CURLE_OK ? so_far : now;
@@ -130,6 +132,9 @@ static CURLcode set_options(struct ts_http_req *r, const struct ts_http_call *ca
     rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_WRITEDATA, r));
     rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, ts_http_has_header));
     rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_HEADERDATA, r));
+    if (call->stream) { /* stays open for days and says little: not the usual 16 KiB */
+        rc = option_ok(rc, curl_easy_setopt(c, CURLOPT_BUFFERSIZE, STREAM_BUFFER));
+    }
     if (call->connect_timeout_ms > 0) {
         rc = option_ok(
             rc, curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms));

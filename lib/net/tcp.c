@@ -13,7 +13,11 @@
 #include "net/socket_internal.h"
 
 struct address {
-    struct sockaddr_storage to;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } to; /* not sockaddr_storage, which is four times as large */
     size_t len;
 };
 
@@ -206,7 +210,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 /* False: this address failed at once, t->err says why. */
 static bool connect_to(struct ts_tcp *t, const struct address *a)
 {
-    t->fd = ts_socket_open(a->to.ss_family);
+    t->fd = ts_socket_open(a->to.any.sa_family);
     if (t->fd < 0) {
         end_with_errno(t, ts_socket_error(), "cannot open a socket");
         return false;
@@ -218,7 +222,7 @@ static bool connect_to(struct ts_tcp *t, const struct address *a)
         end_with(t, TS_TCP_ERROR, TS_E_NOMEM, "out of memory");
         return false;
     }
-    if (ts_socket_connect(t->fd, (const struct sockaddr *)&a->to, a->len) < 0) {
+    if (ts_socket_connect(t->fd, &a->to.any, a->len) < 0) {
         end_with_errno(t, ts_socket_error(), "cannot connect");
         return false;
     }
@@ -275,8 +279,8 @@ static void on_addresses(void *ctx, const struct addrinfo *addresses, const stru
 static bool set_numeric(struct ts_tcp *t, const struct ts_tcp_call *call)
 {
     struct address *a = &t->addresses[0];
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&a->to;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a->to;
+    struct sockaddr_in *v4 = &a->to.v4;
+    struct sockaddr_in6 *v6 = &a->to.v6;
     if (evutil_inet_pton(AF_INET, call->host, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons(call->port);
