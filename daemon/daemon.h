@@ -57,12 +57,13 @@ struct ts_unit {
     char id[TS_ENGINE_ID];           /* the container's; "" when there is none */
     enum ts_container_status listed; /* what the list or an event last said of it */
     bool known;                      /* a container of the service was inspected */
-    struct ts_container container;   /* as last inspected */
+    struct ts_container container;   /* as last inspected, or told by an event since */
     char address[TS_TEXT_MAX];       /* where the first probe goes: for status */
 
     struct ts_engine_op *inspecting;
     uint32_t inspect_epoch; /* epoch when the inspect began */
-    bool inspect_again;     /* something happened since */
+    bool inspect_again;     /* something happened since, or it waits for its turn */
+    bool oom_told;          /* by an event, in this run */
     bool after_gap;         /* the next inspect is the first since engine or daemon came up */
 
     struct ts_engine_op *acting;
@@ -77,7 +78,7 @@ struct ts_unit {
     char old_policy[16]; /* what it was before we took it over; "" if it never was ours */
     int64_t old_retries;
 
-    bool watch_due; /* inspected anew: the probes are looked at after the turn, whatever changed */
+    bool fresh; /* inspected since the last turn: its probes are looked at after this one */
     bool watching;
     ts_wall watched_run; /* which run the probes and the log belong to */
     struct ts_probe *probes[TS_MAX_PROBES];
@@ -154,6 +155,8 @@ struct ts_daemon {
     struct ts_super *super;
     struct ts_unit **units; /* [ts_super_count()] */
     size_t unit_count;
+    size_t inspects;     /* of units, under way */
+    size_t next_inspect; /* whose turn it was last */
 
     struct ts_trail *trail;
     enum ts_trail_state trail_state;
@@ -220,6 +223,9 @@ bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *lis
 /* Builds the supervisor's services anew from the units and the model. */
 bool ts_units_rebuild(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw);
+/* The engine tells that its container ended: believed at once where nothing speaks against it. The
+ * caller inspects it as well. */
+void ts_units_ended(struct ts_unit *u, const struct ts_engine_event *event);
 void ts_units_inspect(struct ts_unit *u);
 void ts_units_inspect_all(struct ts_daemon *d, bool after_gap);
 struct ts_unit *ts_units_by_container(struct ts_daemon *d, const char *id);
@@ -246,6 +252,10 @@ void ts_watch_forget(struct ts_unit *u);
 /* --- memory.c */
 void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_t transition_count,
                        const size_t *changed, size_t changed_count);
+/* One transaction for what a turn's actions write (its alerts). */
+void ts_memory_acting(void *ctx, bool begins);
+/* The end of a turn: what it wrote is on the disk before anybody is asked for anything. */
+void ts_memory_sync(struct ts_daemon *d);
 /* Writes all states if an earlier write failed. */
 void ts_memory_retry(struct ts_daemon *d);
 /* The store has failed: said once, until it works again. */

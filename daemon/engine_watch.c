@@ -156,7 +156,8 @@ static void on_listed(void *ctx, const struct ts_container_ref *refs, size_t cou
     ts_guard_listed(d, count);
     ts_strays_listed(d, refs, count);
     ts_api_rescanned(d, NULL);
-    ts_timer_after(d->link.resync, d->link.list_again ? 0 : d->model->resync_ms);
+    ts_mono now = ts_loop_now(d->loop);
+    ts_timer_at(d->link.resync, d->link.list_again ? now : ts_mono_next(now, d->model->resync_ms));
     ts_daemon_kick(d);
 }
 
@@ -209,6 +210,12 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
 {
     struct ts_daemon *d = ctx;
     struct ts_unit *u = ts_units_by_container(d, event->id);
+    if (u == NULL && (event->action == TS_EVENT_START || event->action == TS_EVENT_UNPAUSE)) {
+        ts_strays_look(d); /* of whichever project */
+    }
+    if (event->other && u == NULL) {
+        return;
+    }
     if (event->oneoff) {
         if (event->action == TS_EVENT_START) {
             ts_strays_started(d, event);
@@ -236,6 +243,10 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     if (event->action == TS_EVENT_START) {
         u->listed = TS_CONTAINER_RUNNING;
     }
+    if (event->action == TS_EVENT_DIE && d->link.up) {
+        ts_units_ended(u, event);
+    }
+    u->oom_told = event->action == TS_EVENT_OOM || (u->oom_told && event->action != TS_EVENT_START);
     if (event->action != TS_EVENT_KILL) {
         ts_units_inspect(u);
     }

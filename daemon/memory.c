@@ -169,6 +169,27 @@ void ts_memory_journal(void *ctx, const struct ts_transition *transitions, size_
     }
 }
 
+void ts_memory_acting(void *ctx, bool begins)
+{
+    struct ts_daemon *d = ctx;
+    struct ts_error err;
+    if (begins) {
+        (void)!ts_store_begin(d->store,
+                              &err); /* else each write is its own, and tells its failure */
+    } else if (ts_store_in_transaction(d->store) && !ts_store_commit(d->store, &err)) {
+        ts_memory_failed(d, err.msg);
+    }
+}
+
+void ts_memory_sync(struct ts_daemon *d)
+{
+    struct ts_error err;
+    if (!ts_store_sync(d->store, &err)) {
+        d->unsaved = true;
+        ts_memory_failed(d, err.msg);
+    }
+}
+
 void ts_memory_retry(struct ts_daemon *d)
 {
     size_t *all = d->unsaved ? calloc(d->unit_count + 1, sizeof(*all)) : NULL;

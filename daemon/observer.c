@@ -34,6 +34,7 @@ struct observer {
     struct ts_platform *platform;
     struct ts_http *http;
     struct ts_store *store;
+    bool sync_failed;
     struct ts_sender *sender;
     struct ts_prober *prober;
     struct ts_super *super;
@@ -329,10 +330,23 @@ static void on_turn_due(void *ctx)
     (void)ctx;
 }
 
+/* What the turn wrote (alerts that are to be sent) is on the disk before it ends. */
+static void sync_store(struct observer *o)
+{
+    struct ts_error err;
+    bool ok = ts_store_sync(o->store, &err);
+    if (!ok && !o->sync_failed) {
+        TS_LOG(o->log, TS_MSG_STORE_FAILED, TS_NO_FIELDS, "%s; watching goes on, from memory",
+               err.msg);
+    }
+    o->sync_failed = !ok;
+}
+
 static void turn(void *ctx)
 {
     struct observer *o = ctx;
     ts_super_turn(o->super, ts_loop_now(o->loop));
+    sync_store(o);
     ts_timer_at(o->turn,
                 ts_super_pending(o->super) ? ts_loop_now(o->loop) : ts_super_next(o->super));
     ts_platform_alive(o->platform);
@@ -357,8 +371,13 @@ static bool make(struct observer *o, struct ts_error *err)
 {
     const struct ts_platform_handler handler = {.on_stop = on_stop, .ctx = o};
     const struct ts_sender_hooks hooks = {.refused = on_refused, .delayed = on_delayed, .ctx = o};
-    const struct ts_super_ports ports = {o,       no_journal, no_start, no_stop,
-                                         no_look, on_notice,  no_look};
+    const struct ts_super_ports ports = {.ctx = o,
+                                         .journal = no_journal,
+                                         .start = no_start,
+                                         .stop = no_stop,
+                                         .inspect = no_look,
+                                         .notice = on_notice,
+                                         .changed = no_look};
     const struct ts_prober_deps deps = {.loop = o->loop, .is_paper = is_paper, .paper_ctx = o};
     bool replaced;
     o->platform = ts_platform_new(o->loop, &handler, err);

@@ -274,6 +274,11 @@ void ts_perform_start(void *ctx, size_t service, uint32_t op_id)
                      TS_STR("reason", ts_why_name(s->why)), TS_STR("container", u->container.name),
                      TS_STR("container_id", u->id), TS_I64("attempt", attempts(d, service))),
            "%s: start", u->service);
+    if (u->fresh && !ts_super_spec(d->super, service)->guarded &&
+        u->container.status != TS_CONTAINER_RUNNING) {
+        decide(u); /* the look that made this turn is the fresh one */
+        return;
+    }
     u->acting = ts_container_inspect(d->engine, u->id, on_looked, u, &err);
     if (u->acting == NULL) {
         fail(u, "start", &err);

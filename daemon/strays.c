@@ -12,11 +12,10 @@
 #include "base/parse.h"
 #include "daemon.h"
 
-#define IMAGES_MAX   16
-#define LOOKS_MAX    64 /* under way at once; the others' turn comes with the next look */
-#define STRAY_GRACE  2  /* seconds */
-#define EVENTS_RETRY 5000
-#define MORE_MS      1000 /* until the next look when there were more */
+#define IMAGES_MAX  16
+#define LOOKS_MAX   64   /* under way at once; the others' turn comes with the next look */
+#define STRAY_GRACE 2    /* seconds */
+#define MORE_MS     1000 /* until the next look when there were more */
 
 struct stray {
     struct ts_daemon *daemon;
@@ -31,7 +30,6 @@ struct stray {
 struct ts_strays {
     struct ts_engine_op *listing;
     bool list_again;
-    struct ts_events *events;
     struct ts_timer *retry;
     struct stray looks[LOOKS_MAX];
     size_t from; /* of the list: the first that had no place, so the first of the next look */
@@ -266,39 +264,6 @@ static size_t guarded_images(struct ts_daemon *d, const char **images)
     return n;
 }
 
-/* --- starts of every container */
-
-static void on_start_event(void *ctx, const struct ts_engine_event *event)
-{
-    struct ts_daemon *d = ctx;
-    if (ts_units_by_container(d, event->id) == NULL) {
-        ts_strays_look(d);
-    }
-}
-
-static void on_events_open(void *ctx)
-{
-    ts_strays_look(ctx);
-}
-
-static void on_events_end(void *ctx, const struct ts_error *err)
-{
-    struct ts_daemon *d = ctx;
-    (void)err; /* told by the project's own stream */
-    ts_events_stop(d->strays->events);
-    d->strays->events = NULL;
-    ts_timer_after(d->strays->retry, EVENTS_RETRY);
-}
-
-static void follow_events(struct ts_daemon *d)
-{
-    static const struct ts_events_handler handler = {on_events_open, on_start_event, on_events_end};
-    struct ts_error err;
-    if (d->strays->events == NULL && d->link.up) {
-        d->strays->events = ts_events_start(d->engine, "", 0, &handler, d, &err);
-    }
-}
-
 void ts_strays_look(struct ts_daemon *d)
 {
     const char *images[IMAGES_MAX];
@@ -307,7 +272,6 @@ void ts_strays_look(struct ts_daemon *d)
     if (!d->link.up || n == 0 || d->released || !make(d)) {
         return;
     }
-    follow_events(d);
     d->strays->list_again = d->strays->listing != NULL;
     if (d->strays->listing == NULL) {
         d->strays->listing = ts_containers_list_made_from(d->engine, images, n, on_listed, d, &err);
@@ -322,8 +286,6 @@ void ts_strays_pause(struct ts_daemon *d)
     }
     ts_engine_cancel(st->listing);
     st->listing = NULL;
-    ts_events_stop(st->events);
-    st->events = NULL;
     for (size_t i = 0; i < LOOKS_MAX; i++) {
         if (st->looks[i].used) {
             ts_engine_cancel(st->looks[i].op);

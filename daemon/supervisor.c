@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROUNDS  16   /* env and tick rounds in one turn; the rest waits for the next */
-#define ACTIONS_MAX 4096 /* of one turn */
+#define MAX_ROUNDS   16   /* env and tick rounds in one turn; the rest waits for the next */
+#define TURN_OBS_MAX 32   /* observations, the same */
+#define ACTIONS_MAX  4096 /* of one turn */
 
 struct queued {
     size_t service;
@@ -33,6 +34,7 @@ struct ts_super {
     uint64_t random;
 
     struct queued *queue; /* grows up to TS_OBS_QUEUE_MAX */
+    size_t queue_first;   /* where what waits begins */
     size_t queue_len;
     size_t queue_cap;
     bool overflowed;
@@ -100,14 +102,16 @@ static bool allocate(struct ts_super *ret, size_t count, struct ts_error *err)
 static void renumber_queue(struct ts_super *old, const struct ts_super *fresh)
 {
     size_t kept = 0;
-    for (size_t q = 0; q < old->queue_len; q++) {
-        size_t at = ts_super_find(fresh, old->specs[old->queue[q].service].name);
+    for (size_t i = 0; i < old->queue_len; i++) {
+        const struct queued *q = &old->queue[old->queue_first + i];
+        size_t at = ts_super_find(fresh, old->specs[q->service].name);
         if (at != SIZE_MAX) {
-            old->queue[kept] = old->queue[q];
+            old->queue[kept] = *q;
             old->queue[kept].service = at;
             kept++;
         }
     }
+    old->queue_first = 0;
     old->queue_len = kept;
 }
 
@@ -159,10 +163,20 @@ void ts_super_post(struct ts_super *sup, size_t service, const struct ts_obs *ob
     if (service >= sup->count) {
         return;
     }
+    if (sup->queue_first + sup->queue_len == sup->queue_cap && sup->queue_first > 0) {
+        memmove(sup->queue, sup->queue + sup->queue_first, sup->queue_len * sizeof(*sup->queue));
+        sup->queue_first = 0;
+    }
+    /* The end of an operation is never dropped: nothing would tell it again. There is one a
+     * service. */
+    size_t limit = TS_OBS_QUEUE_MAX + (obs->kind == TS_OBS_OP_DONE ? TS_MAX_SERVICES : 0);
+    if (sup->queue_len >= limit) {
+        sup->overflowed = true;
+        return;
+    }
     if (sup->queue_len == sup->queue_cap) {
         size_t cap = sup->queue_cap == 0 ? 64 : sup->queue_cap * 2;
-        struct queued *q =
-            cap > TS_OBS_QUEUE_MAX ? NULL : realloc(sup->queue, cap * sizeof(*sup->queue));
+        struct queued *q = realloc(sup->queue, cap * sizeof(*sup->queue));
         if (q == NULL) {
             sup->overflowed = true;
             return;
@@ -170,7 +184,8 @@ void ts_super_post(struct ts_super *sup, size_t service, const struct ts_obs *ob
         sup->queue = q;
         sup->queue_cap = cap;
     }
-    sup->queue[sup->queue_len++] = (struct queued){.service = service, .obs = *obs};
+    sup->queue[sup->queue_first + sup->queue_len++] =
+        (struct queued){.service = service, .obs = *obs};
 }
 
 bool ts_super_pending(const struct ts_super *sup)
@@ -221,7 +236,7 @@ static struct ts_env current_env(const struct ts_super *sup, size_t i)
     return (struct ts_env){
         .engine_up = sup->engine_up,
         .deps_ready = ts_plan_deps_ready(sup->nodes, sup->states, i),
-        .dependents_stopped = ts_plan_dependents_stopped(sup->nodes, sup->states, sup->count, i),
+        .dependents_stopped = ts_plan_dependents_stopped(sup->nodes, sup->states, i),
         .blind = sup->blind[i],
         .window_on = window,
         .window_end = window ? sup->window_end : TS_NEVER,
@@ -287,12 +302,18 @@ static bool came_back(const struct ts_svc *before, const struct ts_svc *after)
            (before->phase == TS_PHASE_NOT_READY || before->why != TS_WHY_ADOPTED);
 }
 
+/* The rest waits for the next turn, so that a burst does not keep the loop from everything else;
+ * the more waits, the more is taken, so that it does not pile up. */
 static void drain_queue(struct ts_super *sup, ts_mono now)
 {
-    for (size_t q = 0; q < sup->queue_len; q++) {
-        step(sup, sup->queue[q].service, &sup->queue[q].obs, now);
+    size_t most = TURN_OBS_MAX + sup->queue_len / 16;
+    size_t n = sup->queue_len < most ? sup->queue_len : most;
+    for (size_t i = 0; i < n; i++) {
+        step(sup, sup->queue[sup->queue_first + i].service, &sup->queue[sup->queue_first + i].obs,
+             now);
     }
-    sup->queue_len = 0;
+    sup->queue_len -= n;
+    sup->queue_first = sup->queue_len == 0 ? 0 : sup->queue_first + n;
 }
 
 /* Ticks whoever's deadline has come or whose surroundings changed. False: nobody. */
@@ -369,9 +390,17 @@ static void journal(struct ts_super *sup)
     free(changed);
 }
 
+static void tell_acting(const struct ts_super *sup, bool begins)
+{
+    if (sup->ports.acting != NULL && sup->action_count > 0) {
+        sup->ports.acting(sup->ports.ctx, begins);
+    }
+}
+
 static void perform(struct ts_super *sup)
 {
     const struct ts_super_ports *p = &sup->ports;
+    tell_acting(sup, true);
     for (size_t i = 0; i < sup->action_count; i++) {
         const struct pending_action *pa = &sup->actions[i];
         switch (pa->action.kind) {
@@ -383,6 +412,7 @@ static void perform(struct ts_super *sup)
         case TS_ACT_NOTICE: p->notice(p->ctx, pa->service, &pa->action); break;
         }
     }
+    tell_acting(sup, false);
     sup->action_count = 0;
 }
 

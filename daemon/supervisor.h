@@ -27,6 +27,8 @@ struct ts_super_ports {
     /* Before any action of the turn: what must survive. changed: services whose memory changed. */
     void (*journal)(void *ctx, const struct ts_transition *transitions, size_t transition_count,
                     const size_t *changed, size_t changed_count);
+    /* Around the actions of a turn that has any. May be NULL. */
+    void (*acting)(void *ctx, bool begins);
     void (*start)(void *ctx, size_t service, uint32_t op_id);
     void (*stop)(void *ctx, size_t service, uint32_t op_id, int64_t grace_ms);
     void (*inspect)(void *ctx, size_t service);
@@ -49,7 +51,8 @@ bool ts_super_set_services(struct ts_super *sup, const struct ts_svc_spec *specs
                            const struct ts_svc *initial, ts_mono now,
                            struct ts_error *err) TS_MUST_CHECK;
 
-/* Queues an observation. A full queue drops it and makes ts_super_overflowed() true. */
+/* Queues an observation. A full queue drops it and makes ts_super_overflowed() true; the end of an
+ * operation always finds room. */
 void ts_super_post(struct ts_super *sup, size_t service, const struct ts_obs *obs);
 bool ts_super_pending(const struct ts_super *sup);
 /* Were observations dropped since the last call? The caller then reads everything anew. */

@@ -159,7 +159,9 @@ static bool write_head(struct ts_daemon *d)
     char text[128];
     int64_t seq = ts_audit_head(t->file, hash);
     (void)snprintf(text, sizeof(text), "%" PRId64 " %s", seq, hash);
-    t->head_owed = !ts_store_meta_set(d->store, HEAD_KEY, text, &err);
+    /* Synchronised now, not at the turn's end: a power cut may put the trail ahead, too. */
+    t->head_owed =
+        !ts_store_meta_set(d->store, HEAD_KEY, text, &err) || !ts_store_sync(d->store, &err);
     t->head_lost = ts_store_lost_count(d->store);
     if (t->head_owed) {
         ts_memory_failed(d, err.msg);

@@ -10,6 +10,7 @@
  * each other. */
 #define GONE_RETRY_MS   1000
 #define FAILED_RETRY_MS 5000
+#define INSPECTS_MAX    16 /* under way at once; each is a connection, and work for the engine */
 
 static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err);
@@ -45,11 +46,20 @@ static struct ts_unit *by_service(struct ts_daemon *d, const char *service)
     return NULL;
 }
 
+/* It has its answer, or is called off. */
+static void end_inspect(struct ts_unit *u)
+{
+    struct ts_daemon *d = u->daemon;
+    ts_engine_cancel(u->inspecting);
+    d->inspects -= u->inspecting != NULL;
+    u->inspecting = NULL;
+}
+
 static void free_unit(struct ts_unit *u)
 {
     ts_watch_stop(u);
     ts_watch_forget(u);
-    ts_engine_cancel(u->inspecting);
+    end_inspect(u);
     ts_engine_cancel(u->acting);
     ts_engine_cancel(u->guard.plan_op);
     ts_timer_free(u->log_retry);
@@ -207,8 +217,7 @@ static bool add_listed(struct ts_daemon *d, const struct ts_container_ref *list,
 static void set_container(struct ts_unit *u, const char *id)
 {
     if (strcmp(u->id, id) != 0) {
-        ts_engine_cancel(u->inspecting);
-        u->inspecting = NULL;
+        end_inspect(u);
         ts_engine_cancel(u->guard.plan_op);
         u->guard.plan_op = NULL;
         u->guard.plan = (struct ts_plan_facts){.state = TS_PLAN_UNKNOWN};
@@ -248,13 +257,26 @@ void ts_units_inspect(struct ts_unit *u)
         post_absent(u);
         return;
     }
-    if (u->inspecting != NULL) {
+    if (u->inspecting != NULL || u->daemon->inspects >= INSPECTS_MAX) {
         u->inspect_again = true;
         return;
     }
     u->inspect_again = false;
     u->inspect_epoch = u->epoch;
     u->inspecting = ts_container_inspect(u->daemon->engine, u->id, on_inspected, u, &err);
+    u->daemon->inspects += u->inspecting != NULL;
+}
+
+/* Those whose turn it is now. While the engine is away there is none: its return inspects all. */
+static void inspect_waiting(struct ts_daemon *d)
+{
+    for (size_t i = 0; d->link.up && i < d->unit_count && d->inspects < INSPECTS_MAX; i++) {
+        d->next_inspect = (d->next_inspect + 1) % d->unit_count;
+        struct ts_unit *u = d->units[d->next_inspect];
+        if (u->inspect_again && u->inspecting == NULL) {
+            ts_units_inspect(u);
+        }
+    }
 }
 
 void ts_units_inspect_all(struct ts_daemon *d, bool after_gap)
@@ -265,14 +287,17 @@ void ts_units_inspect_all(struct ts_daemon *d, bool after_gap)
     }
 }
 
+/* Against what the supervisor goes by: a rebuild costs as much as there are services. */
 static bool same_deps(const struct ts_unit *u, const struct ts_container *c)
 {
-    if (!u->known || u->container.dep_count != c->dep_count) {
+    const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
+    size_t count = c->dep_count < TS_MAX_DEPS ? c->dep_count : TS_MAX_DEPS;
+    if (spec->dep_count != count) {
         return false;
     }
-    for (size_t i = 0; i < c->dep_count; i++) {
-        if (strcmp(u->container.deps[i].service, c->deps[i].service) != 0 ||
-            u->container.deps[i].restart != c->deps[i].restart) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(spec->deps[i], c->deps[i].service) != 0 ||
+            spec->dep_restart[i] != c->deps[i].restart) {
             return false;
         }
     }
@@ -290,7 +315,7 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     bool deps_changed = !same_deps(u, c);
     u->container = *c;
     u->known = true;
-    u->watch_due = true;
+    u->fresh = true;
     if (deps_changed && !ts_units_rebuild(d, &err)) {
         TS_LOG(d->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
                "%s: %s", u->service, err.msg);
@@ -337,11 +362,36 @@ static void judge_unreadable(struct ts_unit *u, const struct ts_error *err)
     }
 }
 
-static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
+/*
+ * The inspect of a container that has just ended is answered only once the engine has written the
+ * end to its disk, 3 to 15 ms later; a start asked for meanwhile waits for just that, and no
+ * longer. Not believed: an end of an earlier run that is told late, one within our own start or
+ * stop, and one that the engine's own restart policy may be about to undo.
+ */
+void ts_units_ended(struct ts_unit *u, const struct ts_engine_event *event)
+{
+    struct ts_container *c = &u->container;
+    bool runs = u->known && strcmp(c->id, event->id) == 0 && c->status == TS_CONTAINER_RUNNING;
+    bool of_this_run = event->time_nano / 1000000 >= c->started_at.ms;
+    bool undone = strcmp(c->policy.name, "no") != 0 && c->policy.name[0] != '\0';
+    if (!runs || !of_this_run || event->exit_code < 0 || u->after_gap || u->acting != NULL ||
+        u->policy_pending || undone) {
+        return;
+    }
+    c->status = TS_CONTAINER_EXITED;
+    c->exit_code = event->exit_code;
+    c->oom_killed = u->oom_told;
+    c->finished_at.ms = event->time_nano / 1000000;
+    u->fresh = true;
+    ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_CONTAINER,
+                                     .exists = true,
+                                     .oom = c->oom_killed,
+                                     .exit_code = (int)c->exit_code});
+}
+
+static void take_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw,
                          const struct ts_error *err)
 {
-    struct ts_unit *u = ctx;
-    u->inspecting = NULL;
     if (err != NULL && err->code == TS_E_NOT_FOUND) {
         post_absent(u);
         ts_engine_watch_resync_in(u->daemon, GONE_RETRY_MS);
@@ -365,4 +415,14 @@ static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
     if (stale || u->inspect_again) {
         ts_units_inspect(u);
     }
+}
+
+static void on_inspected(void *ctx, const struct ts_container *c, json_t *raw,
+                         const struct ts_error *err)
+{
+    struct ts_unit *u = ctx;
+    struct ts_daemon *d = u->daemon;
+    end_inspect(u);
+    take_inspect(u, c, raw, err);
+    inspect_waiting(d);
 }

@@ -61,8 +61,8 @@ static void on_window_due(void *ctx)
 static void update_watches(struct ts_daemon *d)
 {
     for (size_t i = 0; i < d->unit_count; i++) {
-        if (d->units[i]->watch_due) {
-            d->units[i]->watch_due = false;
+        if (d->units[i]->fresh) {
+            d->units[i]->fresh = false;
             ts_watch_update(d->units[i]);
         }
     }
@@ -85,6 +85,7 @@ static void turn(void *ctx)
     ts_status_line(d, line, sizeof(line));
     ts_platform_status(d->platform, line);
     ts_ending_turn(d);
+    ts_memory_sync(d);
     bool pending = ts_super_pending(d->super);
     ts_mono next = pending ? now : ts_super_next(d->super);
     if (!pending) {
@@ -210,6 +211,7 @@ static bool make_parts(struct ts_daemon *d, struct ts_error *err)
     const struct ts_super_ports ports = {
         .ctx = d,
         .journal = ts_memory_journal,
+        .acting = ts_memory_acting,
         .start = ts_perform_start,
         .stop = ts_perform_stop,
         .inspect = ts_perform_inspect,

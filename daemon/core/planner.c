@@ -33,18 +33,42 @@ static bool on_cycle(const struct ts_node *nodes, size_t count, size_t from)
     return reached[from];
 }
 
+/* The place of i among the dependencies of the node; SIZE_MAX: it does not depend on it. */
+static size_t place_of(const struct ts_node *node, size_t i)
+{
+    for (size_t d = 0; d < node->dep_count; d++) {
+        if (node->deps[d] == i) {
+            return d;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void add_dep(struct ts_node *nodes, size_t i, size_t dep, bool restart)
+{
+    struct ts_node *n = &nodes[i];
+    if (place_of(n, dep) != SIZE_MAX) {
+        return;
+    }
+    n->deps[n->dep_count] = dep;
+    n->dep_restart[n->dep_count] = restart;
+    n->next[n->dep_count] = nodes[dep].dependent;
+    n->dep_count++;
+    nodes[dep].dependent = i;
+}
+
 bool ts_plan_build(const struct ts_svc_spec *specs, size_t count, struct ts_node *nodes,
                    size_t *ret_at)
 {
     for (size_t i = 0; i < count; i++) {
-        struct ts_node *n = &nodes[i];
-        n->dep_count = 0;
+        nodes[i].dep_count = 0;
+        nodes[i].dependent = SIZE_MAX;
+    }
+    for (size_t i = 0; i < count; i++) {
         for (size_t d = 0; d < specs[i].dep_count; d++) {
             size_t at = find(specs, count, specs[i].deps[d]);
             if (at != SIZE_MAX) {
-                n->deps[n->dep_count] = at;
-                n->dep_restart[n->dep_count] = specs[i].dep_restart[d];
-                n->dep_count++;
+                add_dep(nodes, i, at, specs[i].dep_restart[d]);
             }
         }
     }
@@ -78,23 +102,14 @@ bool ts_plan_deps_ready(const struct ts_node *nodes, const struct ts_svc *states
     return ts_plan_first_unready(nodes, states, i) == SIZE_MAX;
 }
 
-static bool depends_on(const struct ts_node *node, size_t i)
+bool ts_plan_dependents_stopped(const struct ts_node *nodes, const struct ts_svc *states, size_t i)
 {
-    for (size_t d = 0; d < node->dep_count; d++) {
-        if (node->deps[d] == i) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool ts_plan_dependents_stopped(const struct ts_node *nodes, const struct ts_svc *states,
-                                size_t count, size_t i)
-{
-    for (size_t j = 0; j < count; j++) {
-        if ((states[j].running || states[j].op == TS_OP_START) && depends_on(&nodes[j], i)) {
+    size_t j = nodes[i].dependent;
+    while (j != SIZE_MAX) {
+        if (states[j].running || states[j].op == TS_OP_START) {
             return false;
         }
+        j = nodes[j].next[place_of(&nodes[j], i)];
     }
     return true;
 }
@@ -102,12 +117,9 @@ bool ts_plan_dependents_stopped(const struct ts_node *nodes, const struct ts_svc
 bool ts_plan_restarts_with(const struct ts_node *nodes, const struct ts_svc_spec *specs, size_t j,
                            size_t i)
 {
-    for (size_t d = 0; d < nodes[j].dep_count; d++) {
-        if (nodes[j].deps[d] == i) {
-            return nodes[j].dep_restart[d] || specs[j].on_dependency_return == TS_DEP_RESTART;
-        }
-    }
-    return false;
+    size_t d = place_of(&nodes[j], i);
+    return d != SIZE_MAX &&
+           (nodes[j].dep_restart[d] || specs[j].on_dependency_return == TS_DEP_RESTART);
 }
 
 void ts_plan_close_over_deps(const struct ts_node *nodes, size_t count, bool *want)

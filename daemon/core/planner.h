@@ -13,6 +13,8 @@ struct ts_node {
     size_t deps[TS_MAX_DEPS];
     bool dep_restart[TS_MAX_DEPS]; /* Compose's `restart: true` */
     size_t dep_count;
+    size_t dependent;         /* the first service that depends on it; SIZE_MAX: none … */
+    size_t next[TS_MAX_DEPS]; /* … and after this one the next that depends on deps[] */
 };
 
 /* Builds nodes[count] from the specs' names; a dependency that is not in the stack is left out.
@@ -27,8 +29,7 @@ bool ts_plan_deps_ready(const struct ts_node *nodes, const struct ts_svc *states
 size_t ts_plan_first_unready(const struct ts_node *nodes, const struct ts_svc *states, size_t i);
 
 /* Nothing that depends on i runs or is being started. */
-bool ts_plan_dependents_stopped(const struct ts_node *nodes, const struct ts_svc *states,
-                                size_t count, size_t i);
+bool ts_plan_dependents_stopped(const struct ts_node *nodes, const struct ts_svc *states, size_t i);
 
 /* Is j to be restarted because its dependency i came back? */
 bool ts_plan_restarts_with(const struct ts_node *nodes, const struct ts_svc_spec *specs, size_t j,

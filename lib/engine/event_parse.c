@@ -117,8 +117,9 @@ bool ts_event_parse(const json_t *value, const char *project, struct ts_engine_e
     detail += detail[0] == ' ' ? 1 : 0;
     const char *of_project = attribute(attributes, "com.docker.compose.project");
     *ret_known = false;
+    ev.other = json_is_object(attributes) && strcmp(of_project, project) != 0;
     if (strcmp(type, "container") != 0 || !find_action(action, n, &ev.action) ||
-        (project[0] != '\0' && of_project[0] != '\0' && strcmp(of_project, project) != 0)) {
+        (ev.other && ev.action != TS_EVENT_START && ev.action != TS_EVENT_UNPAUSE)) {
         return true;
     }
     const char *id = ts_json_str_or(value, "Actor.ID", ts_json_str_or(value, "id", ""));

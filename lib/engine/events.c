@@ -131,37 +131,33 @@ static void on_done(void *ctx, const struct ts_http_reply *reply, const struct t
     }
 }
 
-/* health_status must be among the names: engines take it as a prefix, as their event is named
- * "health_status: healthy". exec_* is left out: every health check would make three of them. */
-static json_t *filters_for(const char *project)
+/* Not by the project's label: a second stream would be needed for what starts beside it. exec_* is
+ * left out, as every health check would make three of them. health_status must be among the names:
+ * engines take it as a prefix, as their event is named "health_status: healthy". */
+static json_t *filters(void)
 {
-    if (project[0] == '\0') {
-        return json_pack("{s:[s], s:[s,s]}", "type", "container", "event", "start", "unpause");
-    }
-    return json_pack("{s:[s], s:[s++], s:[s,s,s,s,s,s,s,s,s,s,s,s,s]}", "type", "container",
-                     "label", "com.docker.compose.project", "=", project, "event", "create",
-                     "start", "restart", "kill", "oom", "die", "stop", "pause", "unpause", "rename",
-                     "update", "health_status", "destroy");
+    return json_pack("{s:[s], s:[s,s,s,s,s,s,s,s,s,s,s,s,s]}", "type", "container", "event",
+                     "create", "start", "restart", "kill", "oom", "die", "stop", "pause", "unpause",
+                     "rename", "update", "health_status", "destroy");
 }
 
-static bool add_query(struct ts_buf *path, const char *project, int64_t since_nano)
+static bool add_query(struct ts_buf *path, int64_t since_nano)
 {
-    json_t *filters TS_CLEANUP(ts_json_drop) = filters_for(project);
+    json_t *wanted TS_CLEANUP(ts_json_drop) = filters();
     (void)ts_buf_adds(path, "/events?");
     if (since_nano > 0) {
         int64_t from = since_nano + 1; /* the engine's "since" includes that very moment */
         (void)ts_buf_addf(path, "since=%lld.%09lld&", (long long)(from / NANO),
                           (long long)(from % NANO));
     }
-    return filters != NULL && ts_engine_add_filters(path, filters);
+    return wanted != NULL && ts_engine_add_filters(path, wanted);
 }
 
 static bool open_stream(struct ts_events *ev, int64_t since_nano, struct ts_error *err)
 {
     struct ts_buf path = ts_buf_init(TS_ENGINE_PATH_MAX);
     struct ts_buf url = ts_buf_init(TS_ENGINE_PATH_MAX);
-    bool ok = add_query(&path, ev->project, since_nano) ||
-              ts_error_set(err, TS_E_INVALID, "the project's name cannot be used");
+    bool ok = add_query(&path, since_nano) || ts_error_nomem(err);
     ok = ok && ts_engine_url(ev->engine, path.data, false, &url, err);
     if (ok) {
         struct ts_http_call call = ts_engine_http_call(ev->engine, "GET", url.data);

@@ -1,5 +1,6 @@
 /*
- * The engine's event stream, for the containers of one Compose project or for all.
+ * The engine's event stream: the containers of one Compose project, and what starts beside them.
+ * One connection tells both.
  *
  * Events are a hint, not the truth: the engine remembers only the last 256, forgets them when it is
  * restarted, drops some for a slow reader, and says nothing of any of it. So list and inspect once
@@ -40,6 +41,7 @@ struct ts_engine_event {
     char service[TS_CONTAINER_SERVICE]; /* "" if it has no such label, or an impossible one */
     char name[TS_ENGINE_NAME];
     bool oneoff;
+    bool other;        /* of another project or of none; only its start and unpause are told */
     int64_t exit_code; /* die; -1 if not said */
     int signal;        /* kill; 0 if not said or unknown */
     enum ts_health health;
@@ -49,8 +51,9 @@ struct ts_engine_event {
 /*
  * One event object, in any form that engines have used: with Type/Action/Actor, with the older
  * status/id, Docker's "health_status: healthy", Podman's HealthStatus. Pure.
- * project "": any. True with *ret_known false for an event that is none of ours (exec_*, attach, …,
- * another type or project); TS_E_PROTOCOL for an object that is no event.
+ * True with *ret_known false for an event of no interest (exec_*, attach, …, another type, another
+ * project's unless something starts); TS_E_PROTOCOL for an object that is no event. Without any
+ * attributes (engines of long ago) it counts as the project's.
  */
 bool ts_event_parse(const json_t *value, const char *project, struct ts_engine_event *ret,
                     bool *ret_known, struct ts_error *err) TS_MUST_CHECK;
@@ -67,8 +70,7 @@ struct ts_events_handler {
 };
 
 /*
- * Opens the stream; it is not opened again by itself. project "": what starts, of every container
- * that the engine has, and nothing else. since_nano: only what happened after this
+ * Opens the stream; it is not opened again by itself. since_nano: only what happened after this
  * time of the engine's clock (ts_events_last_nano() of the stream before); 0: from now on.
  * handler is borrowed. NULL: TS_E_CONFLICT (not negotiated), TS_E_INVALID, TS_E_NOMEM.
  */

@@ -1,7 +1,9 @@
 /*
  * The state that must survive a kill -9, a power cut and a full disk: one SQLite file in the state
- * directory, one writer. Write-ahead log with synchronous=FULL: a committed turn is on the disk
- * before its actions begin, and turns in which nothing changes write nothing.
+ * directory, one writer. Write-ahead log: what was written outlives the program at once and the
+ * machine after ts_store_sync(), which the daemon calls at the end of each turn. What a turn asked
+ * of others (engine, chat, who called) leaves in a later one, so it is on the disk before. Turns in
+ * which nothing changes write nothing.
  *
  * Every call returns an error rather than waiting (the lock is ours alone; busy waits are bounded
  * to 200 ms). After a failure the next call simply tries again.
@@ -47,6 +49,10 @@ bool ts_store_ok(const struct ts_store *s);
 bool ts_store_begin(struct ts_store *s, struct ts_error *err) TS_MUST_CHECK;
 bool ts_store_commit(struct ts_store *s, struct ts_error *err) TS_MUST_CHECK;
 void ts_store_rollback(struct ts_store *s);
+/* Waits until the disk has all that was written so far; at once if nothing was. Not within a
+ * transaction, where it does nothing. TS_E_SYSTEM: the disk refuses; what was written may be lost
+ * in a power cut. */
+bool ts_store_sync(struct ts_store *s, struct ts_error *err) TS_MUST_CHECK;
 bool ts_store_in_transaction(const struct ts_store *s);
 /* Counts transactions that were taken back: what was written in one has been lost since the number
  * was different, though each call had succeeded. */

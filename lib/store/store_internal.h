@@ -77,6 +77,7 @@ struct ts_store {
     sqlite3 *db;
     bool in_transaction; /* from the caller's point of view */
     int changes_at_begin;
+    int synced_changes; /* SQLite's count when all was on the disk */
     bool ok;
     uint64_t lost_count;
     sqlite3_stmt *statements[TS_STATEMENT_COUNT];

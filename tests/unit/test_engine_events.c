@@ -5,6 +5,8 @@
 #include "engine/events.h"
 #include "engine/values.h"
 
+#define OURS "\"com.docker.compose.project\":\"proj\","
+
 static const char docker[] =
     "{\"status\":\"die\",\"id\":\"abc\",\"from\":\"tiny:1\",\"Type\":\"container\",\"Action\":"
     "\"die\","
@@ -57,9 +59,11 @@ static void test_every_form_of_an_event_is_understood(void **state)
          -1, 0, TS_HEALTH_NONE},
         /* the oldest form */
         {"{\"status\":\"stop\",\"id\":\"a\",\"time\":5}", TS_EVENT_STOP, -1, 0, TS_HEALTH_NONE},
-        {"{\"Action\":\"kill\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"signal\":\"15\"}}}",
+        {"{\"Action\":\"kill\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{" OURS
+         "\"signal\":\"15\"}}}",
          TS_EVENT_KILL, -1, 15, TS_HEALTH_NONE},
-        {"{\"Action\":\"kill\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"signal\":\"SIGHUP\"}}}",
+        {"{\"Action\":\"kill\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{" OURS
+         "\"signal\":\"SIGHUP\"}}}",
          TS_EVENT_KILL, -1, 1, TS_HEALTH_NONE},
         {"{\"Action\":\"health_status: healthy\",\"Actor\":{\"ID\":\"a\"}}", TS_EVENT_HEALTH, -1, 0,
          TS_HEALTH_HEALTHY},
@@ -68,8 +72,8 @@ static void test_every_form_of_an_event_is_understood(void **state)
         /* Podman */
         {"{\"Action\":\"health_status\",\"HealthStatus\":\"unhealthy\",\"Actor\":{\"ID\":\"a\"}}",
          TS_EVENT_HEALTH, -1, 0, TS_HEALTH_UNHEALTHY},
-        {"{\"Action\":\"died\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{\"containerExitCode\":\"3\"}"
-         "}}",
+        {"{\"Action\":\"died\",\"Actor\":{\"ID\":\"a\",\"Attributes\":{" OURS
+         "\"containerExitCode\":\"3\"}}}",
          TS_EVENT_DIE, 3, 0, TS_HEALTH_NONE},
         {"{\"Action\":\"remove\",\"Actor\":{\"ID\":\"a\"}}", TS_EVENT_DESTROY, -1, 0,
          TS_HEALTH_NONE},
@@ -93,14 +97,37 @@ static void test_events_of_no_interest_are_passed_over(void **state)
         "{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"a\"}}",
         "{\"Type\":\"container\",\"Action\":\"exec_start: /bin/true\",\"Actor\":{\"ID\":\"a\"}}",
         "{\"Type\":\"container\",\"Action\":\"exec_die\",\"Actor\":{\"ID\":\"a\"}}",
-        "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"a\",\"Attributes\":"
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":"
         "{\"com.docker.compose.project\":\"other\"}}}",
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\",\"Attributes\":"
+        "{\"name\":\"of no project\"}}}",
     };
     for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
         bool known = true;
         (void)parse(rows[i], &known);
         assert_false(known);
     }
+}
+
+static void test_what_starts_beside_the_project_is_told(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"a\",\"Attributes\":"
+        "{\"com.docker.compose.project\":\"other\"}}}",
+        "{\"Type\":\"container\",\"Action\":\"unpause\",\"Actor\":{\"ID\":\"a\",\"Attributes\":"
+        "{\"name\":\"of no project\"}}}",
+    };
+    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
+        bool known = false;
+        struct ts_engine_event ev = parse(rows[i], &known);
+        assert_true(known);
+        assert_true(ev.other);
+    }
+    bool known = false;
+    struct ts_engine_event ev = parse(docker, &known);
+    assert_true(known);
+    assert_false(ev.other);
 }
 
 static void test_what_is_no_event_is_refused(void **state)
@@ -333,7 +360,7 @@ static void test_the_stream_tells_open_events_and_end(void **state)
     const char *request = server.requests[1];
     assert_non_null(strstr(request, "since=1700000000.000000000&"));
     assert_non_null(strstr(request, "filters=%7B%22type%22%3A%5B%22container%22%5D"));
-    assert_non_null(strstr(request, "com.docker.compose.project%3Dproj"));
+    assert_null(strstr(request, "label")); /* what starts beside the project is told, too */
     assert_non_null(strstr(request, "%22health_status%22"));
     assert_null(strstr(request, "exec_"));
     char half[20];
@@ -418,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_a_die_event_carries_who_when_and_how),
         cmocka_unit_test(test_every_form_of_an_event_is_understood),
         cmocka_unit_test(test_events_of_no_interest_are_passed_over),
+        cmocka_unit_test(test_what_starts_beside_the_project_is_told),
         cmocka_unit_test(test_what_is_no_event_is_refused),
         cmocka_unit_test(test_an_event_with_odd_names_is_still_one),
         cmocka_unit_test(test_values_may_be_joined_and_cut_anywhere),
