@@ -111,6 +111,8 @@ static struct ts_model *load_model(const struct options *options, struct ts_conf
 static struct ts_log *make_log(const struct ts_model *model)
 {
     struct ts_log *log = ts_log_new(ts_clock_real());
+    /* Each record is flushed as a whole; unbuffered, its characters would be written one by one. */
+    (void)setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
     ts_log_sink *system_sink = ts_platform_log_sink();
     if (log != NULL) {
         ts_log_set_level(log, (enum ts_log_level)model->log_level);
