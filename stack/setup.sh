@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what is missing, from Debian's archive only. Does nothing, quickly, when all is there.
 #
-#   setup.sh packages GROUP…   groups: build, engine, demo, test, boot, kernel, windows
+#   setup.sh packages GROUP…   groups: build, engine, demo, test, bench, boot, kernel, windows
 #   setup.sh compose           Compose v2 as a plug-in of the docker command
 #   setup.sh compose --into DIR   the same as DIR/docker-compose only, for the tests
 #   setup.sh compose --remove  takes it away again if this script put it there
@@ -48,6 +48,10 @@ group_packages() {
             busybox-static clang=clang libclang-rt-dev clang-tidy=clang-tidy \
             clang-format=clang-format cppcheck=cppcheck valgrind=valgrind shellcheck=shellcheck
         ;;
+    bench)
+        printf '%s\n' monit=monit supervisord=supervisor python3-matplotlib curl=curl \
+            busybox-static
+        ;;
     boot)
         printf '%s\n' debootstrap=debootstrap systemd-nspawn=systemd-container mkfs.ext4=e2fsprogs \
             unshare=util-linux man=man-db
@@ -61,7 +65,7 @@ group_packages() {
             x86_64-w64-mingw32-windmc=binutils-mingw-w64-x86-64 wine64 wixl=wixl msiinfo=msitools \
             dpkg-source=dpkg-dev tclsh=tcl make=make xz=xz-utils
         ;;
-    *) ts_die "no such group of packages: $1 (build, engine, demo, test, boot, kernel, windows)" ;;
+    *) ts_die "no such group of packages: $1 (build, engine, demo, test, bench, boot, kernel, windows)" ;;
     esac
 }
 
@@ -71,6 +75,7 @@ group_reason() {
     engine) printf 'a container engine' ;;
     demo) printf 'for the demonstration' ;;
     test) printf 'for the tests' ;;
+    bench) printf 'to measure against' ;;
     boot) printf 'for the boot tests' ;;
     kernel) printf 'for boot tests with a kernel of their own' ;;
     windows) printf 'to build and test for Windows' ;;

@@ -41,7 +41,7 @@ install_npm_packages() {
 
 prepare() {
     local dir
-    stack/setup.sh packages build engine demo test boot windows || return 1
+    stack/setup.sh packages build engine demo test bench boot windows || return 1
     stack/setup.sh compose --into build/docker-plugins || return 1
     while read -r dir; do
         [ "$dir/node_modules" -nt "$dir/package.json" ] ||
@@ -84,6 +84,13 @@ run_quickstart() {
         --junit-xml "$results/quickstart.junit.xml" tests/quickstart 2>&1
 }
 
+# That the benchmark runs; what it measures in so short a time counts for nothing.
+run_bench() {
+    ts_title bench
+    ts_as_root env PATH="$PATH" "$python" -m pytest -p no:cacheprovider --verbose \
+        --junit-xml "$results/bench.junit.xml" tests/bench 2>&1
+}
+
 run_boot() {
     ts_title boot
     ts_as_root env PATH="$PATH" TS_LOG="$TS_LOG" TS_RESULTS="$results" tests/boot/run.sh 2>&1
@@ -108,6 +115,7 @@ run_lanes() {
     trap 'kill -TERM -- "-$lane" 2>/dev/null' EXIT
     {
         run_quickstart
+        run_bench
         run_windows
         run_integration 1/2 "$@"
     } | tee -a "$TS_LOG"
@@ -127,4 +135,4 @@ run_meson valgrind build --suite unit --timeout-multiplier 10 \
 run_lanes "$@"
 ts_title summary
 "$python" tests/tools/summary.py "$results" normal sanitized valgrind \
-    integration-1 integration-2 quickstart boot windows-unit windows
+    integration-1 integration-2 quickstart bench boot windows-unit windows
