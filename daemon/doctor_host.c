@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/parse.h"
+#include "base/usual.h"
 #include "config/config.h"
 #include "core/versions.h"
 #include "doctor.h"
@@ -33,8 +34,7 @@ void ts_check_engine(struct ts_exam *x)
                                NULL,
                                d->link.since,
                                what,
-                               old ? "install Docker 20.10 or newer"
-                                   : "systemctl status docker; systemctl start docker"};
+                               old ? "install Docker 20.10 or newer" : TS_USUAL_ENGINE_START};
     ts_exam_tell(x, &say, "%s: %s", ts_engine_address(d->engine), d->link.detail);
 }
 
@@ -99,13 +99,8 @@ static void check_disk(struct ts_exam *x, const char *path, const char *what)
     bool error = pct < DISK_ERROR_PCT && left < DISK_ERROR_LOW;
     bool warning = pct < DISK_WARNING_PCT && left < DISK_WARNING_LOW;
     if (error || warning) {
-        const struct ts_say say = {"disk-full",
-                                   error ? TS_GRADE_ERROR : TS_GRADE_WARNING,
-                                   NULL,
-                                   {0},
-                                   what,
-                                   "docker system df; docker image prune; journalctl --vacuum-size="
-                                   "200M; df -h"};
+        const struct ts_say say = {
+            "disk-full", error ? TS_GRADE_ERROR : TS_GRADE_WARNING, NULL, {0}, what, TS_USUAL_DISK};
         ts_exam_tell(x, &say, "%.200s: %lld MB of %lld MB are free (%lld %%)", path,
                      (long long)(left / 1000000), (long long)(total / 1000000), (long long)pct);
     }
@@ -238,14 +233,13 @@ void ts_check_channels(struct ts_exam *x)
         }
     }
     if (n == 0) {
-        const struct ts_say say = {
-            "no-channel",
-            TS_GRADE_WARNING,
-            NULL,
-            {0},
-            "no alert channel is set up: nobody is told of trouble",
-            "put a Discord webhook's address into credentials/discord-webhook beside "
-            "tradestackd.conf (mode 0600), then systemctl restart tradestackd"};
+        const struct ts_say say = {"no-channel",
+                                   TS_GRADE_WARNING,
+                                   NULL,
+                                   {0},
+                                   "no alert channel is set up: nobody is told of trouble",
+                                   "put a Discord webhook's address into " TS_USUAL_WEBHOOK
+                                   ", then " TS_USUAL_RESTART};
         ts_exam_tell(x, &say, "[channel …] in %s",
                      x->d->config_path != NULL ? x->d->config_path : "the built-in configuration");
     }
@@ -285,8 +279,7 @@ void ts_check_settings(struct ts_exam *x)
             NULL,
             {0},
             "the configuration file was changed, and tradestackd has not read it yet",
-            "tradestackctl reload (keys marked * in the sample need systemctl restart "
-            "tradestackd)"};
+            "tradestackctl reload (keys marked * in the sample need " TS_USUAL_RESTART ")"};
         ts_exam_tell(x, &say, "%zu changes, the first: %.300s", changes->count,
                      changes->list[0].text);
     }

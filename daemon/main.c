@@ -19,7 +19,7 @@ static void usage(FILE *f)
         "Usage: tradestackd [--config FILE] [--check | --observe | --check-gameplan FILE |\n"
         "                   --reach HOST:PORT]\n"
         "Supervises the containers of one Compose project: ordered start, health, restarts,\n"
-        "alerts. Runs in the foreground; see tradestackd(8).\n\n"
+        "alerts. Runs in the foreground; " TS_USUAL_MANUAL ".\n\n"
         "  --config FILE   configuration (default " TS_CONFIG_USUAL_PATH ";\n"
         "                  without a file there, the built-in one)\n"
         "  --check         check the configuration and end\n"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/usual.h"
 #include "daemon.h"
 
 static void fill_common(struct ts_daemon *d, struct ts_alert *a)
@@ -93,8 +94,8 @@ static const char *cure(enum ts_why why, const char *detail)
 {
     if (strstr(detail, "port is already allocated") != NULL) {
         return "The engine holds the port for another container, or for one that is no more (a "
-               "power cut during a start can leave that): docker ps; if nothing there has it: "
-               "systemctl restart docker; then: ";
+               "power cut during a start can leave that): docker ps; if nothing there has "
+               "it: " TS_USUAL_ENGINE_RESTART "; then: ";
     }
     switch (why) {
     case TS_WHY_LOGIN_FAILED:

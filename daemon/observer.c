@@ -3,6 +3,7 @@
  * judging (rise, fall, startup, windows, when to tell) and never asks for an action.
  */
 #include "observer.h"
+#include "base/usual.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -181,8 +182,7 @@ static void tell_supervisor(struct observer *o, bool ok)
         (void)snprintf(a.what, sizeof(a.what), "%u questions in a row: %s.", o->supervisor_fails,
                        o->supervisor_why);
         (void)snprintf(a.doing, sizeof(a.doing),
-                       "The containers go on without it. On the machine: systemctl status "
-                       "tradestackd");
+                       "The containers go on without it. On the machine: " TS_USUAL_SERVICE_STATUS);
         TS_LOG(o->log, TS_MSG_SUPERVISOR_SILENT, TS_NO_FIELDS, "the supervisor does not answer: %s",
                o->supervisor_why);
     }

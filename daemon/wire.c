@@ -327,8 +327,7 @@ bool ts_daemon_run(struct ts_daemon *d, struct ts_error *err)
     if (ts_sender_channel_count(d->sender) == 0) {
         TS_LOG(d->log, TS_MSG_NO_CHANNEL, TS_NO_FIELDS,
                "no alert channel is set up, so nobody is told of trouble: put a Discord webhook's "
-               "URL into credentials/discord-webhook beside tradestackd.conf and restart "
-               "tradestackd");
+               "URL into " TS_USUAL_WEBHOOK " and restart tradestackd");
     }
     ts_memory_event(d, "", "daemon.started", d->unclean ? "the last run did not end in order" : "");
     ts_platform_ready(d->platform);
