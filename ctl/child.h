@@ -12,6 +12,8 @@ struct ctl_child {
     int64_t timeout_ms;      /* then it is asked to end, and ended a little later */
     void (*tick)(void *ctx); /* about ten times a second */
     void *ctx;
+    struct ts_buf *out; /* its standard output, whole, if that is wanted apart from the errors; what
+                           does not fit makes the run fail with TS_E_LIMIT. NULL: both together */
 };
 
 /*

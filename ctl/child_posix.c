@@ -36,8 +36,9 @@ static bool spawn(const char *const *args, const posix_spawn_file_actions_t *act
     return errnum == 0 || ts_error_errno(err, errnum, "run %s", args[0]);
 }
 
-/* Standard input empty (a question nobody sees must not be waited for), output into the pipe. */
-static bool spawn_captured(const char *const *args, int out, pid_t *ret_pid, struct ts_error *err)
+/* Standard input empty (a question nobody sees must not be waited for), outputs into pipes. */
+static bool spawn_captured(const char *const *args, int out, int errors, pid_t *ret_pid,
+                           struct ts_error *err)
 {
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0) {
@@ -45,7 +46,7 @@ static bool spawn_captured(const char *const *args, int out, pid_t *ret_pid, str
     }
     (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     (void)posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
     bool ok = spawn(args, &actions, ret_pid, err);
     (void)posix_spawn_file_actions_destroy(&actions);
     return ok;
@@ -60,19 +61,41 @@ static void keep(struct ts_buf *tail, const char *bytes, size_t n)
     (void)ts_buf_add(tail, bytes, n);
 }
 
-/* Reads for a moment. False: the output has ended. */
-static bool read_some(int fd, struct ts_buf *tail)
+/* The ends of the child's outputs; -1: it has ended, or there is none. */
+struct outputs {
+    int all; /* errors, and everything else unless that goes to out */
+    int out;
+    struct ts_buf *tail;
+    struct ts_buf *whole;
+};
+
+static void read_one(int *fd, struct ts_buf *into, bool whole)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
     char chunk[CHUNK];
-    if (poll(&p, 1, SLICE_MS) <= 0) {
-        return true;
+    ssize_t n = read(*fd, chunk, sizeof(chunk));
+    if (n > 0 && whole) {
+        (void)ts_buf_add(into, chunk, (size_t)n);
+    } else if (n > 0) {
+        keep(into, chunk, (size_t)n);
+    } else if (n == 0 || errno != EINTR) {
+        (void)close(*fd);
+        *fd = -1;
     }
-    ssize_t n = read(fd, chunk, sizeof(chunk));
-    if (n > 0) {
-        keep(tail, chunk, (size_t)n);
+}
+
+/* Reads for a moment. False: both outputs have ended. */
+static bool read_some(struct outputs *o)
+{
+    struct pollfd p[] = {{.fd = o->all, .events = POLLIN}, {.fd = o->out, .events = POLLIN}};
+    if (poll(p, 2, SLICE_MS) > 0) {
+        if (p[0].revents != 0) {
+            read_one(&o->all, o->tail, false);
+        }
+        if (p[1].revents != 0) {
+            read_one(&o->out, o->whole, true);
+        }
     }
-    return n > 0 || (n < 0 && errno == EINTR);
+    return o->all >= 0 || o->out >= 0;
 }
 
 static bool has_ended(pid_t pid, int *status)
@@ -81,8 +104,8 @@ static bool has_ended(pid_t pid, int *status)
 }
 
 /* Follows the child to its end, which it is helped to when the time is over. */
-static bool follow(pid_t pid, int fd, const struct ctl_child *child, struct ts_buf *tail,
-                   int *status, struct ts_error *err)
+static bool follow(pid_t pid, struct outputs *outputs, const struct ctl_child *child, int *status,
+                   struct ts_error *err)
 {
     ts_mono deadline = ts_mono_add(ctl_now(), child->timeout_ms);
     bool reading = true;
@@ -90,7 +113,7 @@ static bool follow(pid_t pid, int fd, const struct ctl_child *child, struct ts_b
     bool ok = true;
     while (reading || !has_ended(pid, status)) {
         if (reading) {
-            reading = read_some(fd, tail);
+            reading = read_some(outputs);
         } else {
             (void)poll(NULL, 0, SLICE_MS);
         }
@@ -121,19 +144,36 @@ void ctl_child_env(const char *name, const char *value)
     /* NOLINTEND(concurrency-mt-unsafe) */
 }
 
+static void close_end(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
                    struct ts_error *err)
 {
-    int ends[2];
+    int all[2] = {-1, -1};
+    int out[2] = {-1, -1};
     pid_t pid = -1;
     int status = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return ts_error_errno(err, errno, "make a pipe");
+    if (pipe2(all, O_CLOEXEC) != 0 || (child->out != NULL && pipe2(out, O_CLOEXEC) != 0)) {
+        (void)ts_error_errno(err, errno, "make a pipe");
+        close_end(all[0]);
+        close_end(all[1]);
+        return false;
     }
-    bool ok = spawn_captured(child->args, ends[1], &pid, err);
-    (void)close(ends[1]);
-    ok = ok && follow(pid, ends[0], child, tail, &status, err);
-    (void)close(ends[0]);
+    bool ok = spawn_captured(child->args, child->out != NULL ? out[1] : all[1], all[1], &pid, err);
+    close_end(all[1]);
+    close_end(out[1]);
+    struct outputs outputs = {.all = all[0], .out = out[0], .tail = tail, .whole = child->out};
+    ok = ok && follow(pid, &outputs, child, &status, err);
+    close_end(outputs.all);
+    close_end(outputs.out);
+    if (ok && child->out != NULL && child->out->failed) {
+        return ts_error_set(err, TS_E_LIMIT, "%s says more than can be taken", child->args[0]);
+    }
     if (ok) {
         *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     }

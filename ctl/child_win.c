@@ -143,6 +143,11 @@ void ctl_child_env(const char *name, const char *value)
 bool ctl_child_run(const struct ctl_child *child, struct ts_buf *tail, int *ret_status,
                    struct ts_error *err)
 {
+    if (child->out != NULL) {
+        return ts_error_set(err, TS_E_UNAVAILABLE,
+                            "%.60s: its output cannot be taken apart from its errors here",
+                            child->args[0]);
+    }
     SECURITY_ATTRIBUTES inherit = {.nLength = sizeof(inherit), .bInheritHandle = TRUE};
     PROCESS_INFORMATION process;
     HANDLE ours = NULL;

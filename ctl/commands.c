@@ -178,11 +178,17 @@ static int run_gameplan(struct ctl *ctl)
 
 /* options: f file, e env-file, p project, w wait, n no-wait, F follow, T tail, s since, c config,
  * C channel, A account, G gameplan, x expires, r reason, a all, R report, S send-alert,
- * t restart-test, O cold-start-test, b boot */
+ * t restart-test, O cold-start-test, b boot, k keep, d dry-run, y yes, B no-rollback, I from, N to,
+ * K accept, D deprecate-old */
 static const struct ctl_command commands[] = {
     {"status", "", "", 0, 0, "show what runs, since when, and what comes next", run_status},
     {"up", "", "fepwn", 0, 0, "create what is missing (with --file) and start all in order",
      ctl_run_up},
+    {"migrate", "", "INeDKdyBrwn", 0, 0, "move from an older Compose file, with a way back",
+     ctl_run_migrate},
+    {"rollback", "[BACKUP]", "dyBwn", 0, 1,
+     "put back what ran before the last exchange, or a backup", ctl_run_rollback},
+    {"backups", "[COMMAND]", "k", 0, 2, "what ran before each exchange", ctl_run_backups},
     {"down", "", "wn", 0, 0, "stop all in reverse order", ctl_run_down},
     {"start", "SERVICE", "wn", 1, 1, "start a service and what it depends on", ctl_run_start},
     {"stop", "SERVICE", "wn", 1, 1, "stop a service, its dependents first", ctl_run_stop},

@@ -37,8 +37,7 @@ static void build_args(const struct ctl_compose *compose, const char **args)
     args[n] = NULL;
 }
 
-/* The last lines of what it printed. */
-static void show_output(const struct ts_buf *output)
+void ctl_show_output(const struct ts_buf *output)
 {
     const char *text = ts_buf_text(output);
     const char *from = text + output->len;
@@ -63,10 +62,10 @@ static void tick(void *ctx)
     ctl_progress_tick(ctx);
 }
 
-void ctl_use_engine(const char *address)
+void ctl_use_engine(const char *engine)
 {
-    if (address[0] != '\0') {
-        ctl_child_env("DOCKER_HOST", address);
+    if (engine[0] != '\0') {
+        ctl_child_env("DOCKER_HOST", engine);
         ctl_child_env("DOCKER_CONTEXT", NULL);
     }
 }
@@ -95,8 +94,11 @@ int ctl_compose_create(struct ctl *ctl, const struct ctl_compose *compose)
 {
     const char *args[ARGS_MAX];
     struct ctl_progress progress = ctl_progress_init(ctl);
-    const struct ctl_child child = {args, ctl->timeout_ms > 0 ? ctl->timeout_ms : COMPOSE_MS, tick,
-                                    &progress};
+    const struct ctl_child child = {.args = args,
+                                    .timeout_ms =
+                                        ctl->timeout_ms > 0 ? ctl->timeout_ms : COMPOSE_MS,
+                                    .tick = tick,
+                                    .ctx = &progress};
     struct ctl_step step = {.service = "compose", .step = "creating"};
     struct ts_buf output = ts_buf_init(CTL_CHILD_OUTPUT_MAX);
     struct ts_error err;
@@ -123,13 +125,12 @@ int ctl_compose_create(struct ctl *ctl, const struct ctl_compose *compose)
     ctl_progress_end(&progress);
     int code = ok ? CTL_OK : explain_compose(compose, ran, status, &err);
     if (!ok) {
-        show_output(&output);
+        ctl_show_output(&output);
     }
     ts_buf_done(&output);
     return code;
 }
 
-/* Does the daemon run the project that is meant? The status is the caller's. */
 json_t *ctl_compose_status(struct ctl *ctl, int *ret_exit)
 {
     /* A daemon that has just started knows what runs only after its first list. */

@@ -12,7 +12,10 @@
  *   child.h     other programs, run and listened to
  *   compose.h   the real Compose, run to create containers
  *   stage.h     … beside those that run: a proxy between it and the engine
- *   move.c      what a changed file needs: staged, exchanged by the daemon, followed
+ *   move.h      what a changed file needs: staged, exchanged by the daemon, followed; the way back
+ *   migrate.c   the same from an older Compose file; deprecate.h: that file's header
+ *   plan.c      what such an exchange would do
+ *   backups.c   what ran before it
  *   show.c      tables
  *   progress.c  steps that take time: done ones as lines, present ones as spinners
  *   text.c      text made fit for a terminal
@@ -46,6 +49,7 @@ struct ctl {
     bool json;
     bool color;         /* of standard output */
     bool live;          /* standard output is a terminal on which lines can be redrawn */
+    bool asks;          /* standard input and output are a terminal: somebody can be asked */
     int64_t timeout_ms; /* of a whole operation; 0: the command's own default */
     /* the command's own options */
     const char *file;
@@ -58,6 +62,14 @@ struct ctl {
     const char *gameplan; /* a file, or its SHA-256 */
     const char *reason;
     int64_t expires_ms; /* 0: not given */
+    int64_t keep;       /* -1: not given */
+    bool dry_run;
+    bool yes;
+    bool no_rollback;
+    const char *from; /* Compose files */
+    const char *to;
+    bool accept;
+    bool deprecate;
     bool all;
     const char *report;
     bool boot;
@@ -135,8 +147,17 @@ int ctl_run_watch(struct ctl *ctl);
 
 /* --- move.c */
 int ctl_run_up(struct ctl *ctl);
+int ctl_run_rollback(struct ctl *ctl);
+
+/* --- migrate.c */
+int ctl_run_migrate(struct ctl *ctl);
+
+/* --- backups.c */
+int ctl_run_backups(struct ctl *ctl);
+
+/* --- compose.c */
 /* Points docker at the daemon's engine, wherever the user's own context points. */
-void ctl_use_engine(const char *address);
+void ctl_use_engine(const char *engine);
 
 /* --- examine.c */
 int ctl_run_doctor(struct ctl *ctl);
@@ -163,7 +184,7 @@ enum ctl_tone ctl_state_tone(const char *state);
 
 struct ctl_step {
     char service[64];
-    char step[32];
+    char step[64];
     char detail[200];
     int64_t took_ms;
     bool done;
@@ -196,6 +217,8 @@ void ctl_catch_interrupt(void);
 bool ctl_interrupted(void);
 /* Is standard output a terminal on which lines can be redrawn and coloured? */
 bool ctl_terminal(void);
+/* Is there somebody at standard input? */
+bool ctl_has_keyboard(void);
 /* The size of the terminal behind standard output, 24 by 80 if it does not say. */
 void ctl_screen(size_t *ret_rows, size_t *ret_columns);
 /* Text that is put together before it is shown. */

@@ -33,7 +33,15 @@ enum {
     OPT_BOOT,
     OPT_SEND_ALERT,
     OPT_RESTART_TEST,
-    OPT_COLD_START_TEST
+    OPT_COLD_START_TEST,
+    OPT_KEEP,
+    OPT_DRY_RUN,
+    OPT_YES,
+    OPT_NO_ROLLBACK,
+    OPT_FROM,
+    OPT_TO,
+    OPT_ACCEPT,
+    OPT_DEPRECATE
 };
 
 /* letter: the commands that take it name it so; 0: all do. */
@@ -71,6 +79,14 @@ static const struct option_row {
     {"cold-start-test", OPT_COLD_START_TEST, 'O', NULL,
      "the same from nothing: containers removed"},
     {"boot", OPT_BOOT, 'b', NULL, "only: will this machine bring the stack back by itself?"},
+    {"keep", OPT_KEEP, 'k', "N", "how many backups stay (default 5)"},
+    {"dry-run", OPT_DRY_RUN, 'd', NULL, "show what would happen, and change nothing"},
+    {"yes", OPT_YES, 'y', NULL, "do not ask"},
+    {"from", OPT_FROM, 'I', "FILE", "the Compose file whose containers run now"},
+    {"to", OPT_TO, 'N', "FILE", "the Compose file that takes over"},
+    {"accept", OPT_ACCEPT, 'K', NULL, "remove what the last migration has set aside"},
+    {"deprecate-old", OPT_DEPRECATE, 'D', NULL, "mark the old file as deprecated, afterwards"},
+    {"no-rollback", OPT_NO_ROLLBACK, 'B', NULL, "stop where something fails; do not go back"},
 };
 
 static void print_option(const struct option_row *row)
@@ -153,6 +169,16 @@ static bool take_option(struct ctl *ctl, int code, const char *value)
     case OPT_SEND_ALERT: ctl->send_alert = true; return true;
     case OPT_RESTART_TEST: ctl->restart_test = true; return true;
     case OPT_COLD_START_TEST: ctl->cold_start_test = true; return true;
+    case OPT_KEEP:
+        return ts_parse_i64(value, 0, 1000, &ctl->keep) ||
+               bad_value("keep", value, "a number, 0 to 1000");
+    case OPT_DRY_RUN: ctl->dry_run = true; return true;
+    case OPT_YES: ctl->yes = true; return true;
+    case OPT_NO_ROLLBACK: ctl->no_rollback = true; return true;
+    case OPT_FROM: ctl->from = value; return true;
+    case OPT_TO: ctl->to = value; return true;
+    case OPT_ACCEPT: ctl->accept = true; return true;
+    case OPT_DEPRECATE: ctl->deprecate = true; return true;
     case OPT_EXPIRES:
         return (ts_parse_span_ms(value, &ctl->expires_ms) && ctl->expires_ms > 0) ||
                bad_value("expires", value, "a span with its unit: 8h, 5d");
@@ -260,7 +286,9 @@ int main(int argc, char **argv)
     struct ctl ctl = {.socket = socket != NULL && socket[0] != '\0' ? socket : TS_USUAL_SOCKET,
                       .color = is_terminal && (no_color == NULL || !*no_color),
                       .live = is_terminal,
-                      .tail = -1};
+                      .asks = is_terminal && ctl_has_keyboard(),
+                      .tail = -1,
+                      .keep = -1};
     bool help = false;
     int code = parse(&ctl, argc, argv, &help);
     return code >= 0 ? code : run(&ctl, argc, argv, help);

@@ -8,21 +8,18 @@
 
 #include "base/json.h"
 #include "base/parse.h"
-#include "compose.h"
-#include "ctl.h"
+#include "move.h"
 #include "stage.h"
 
-#define TAG_SIZE 24
-#define STEP_MS  (20 * 60 * 1000) /* one step: a long stop grace, a slow login */
+#define STEP_MS (20 * 60 * 1000) /* one step: a long stop grace, a slow login */
 
-/* Digits of the time: when it was made can be read from the name. */
-static void make_tag(char out[TAG_SIZE])
+void ctl_make_tag(char out[CTL_TAG_SIZE])
 {
     const struct ts_clock *clock = ts_clock_real();
     char text[TS_WALL_TEXT];
     size_t n = 0;
     ts_wall_format(clock->wall(clock->ctx), text);
-    for (const char *at = text; *at != '\0' && n < TAG_SIZE - 1; at++) {
+    for (const char *at = text; *at != '\0' && n < CTL_TAG_SIZE - 1; at++) {
         if (isdigit((unsigned char)*at)) {
             out[n++] = *at;
         }
@@ -54,7 +51,7 @@ static void drop_staged(struct ctl *ctl, const char *tag)
 static int stage(struct ctl *ctl, const struct ctl_compose *compose, const char *tag)
 {
     struct ts_error err;
-    char suffix[TAG_SIZE + 8];
+    char suffix[CTL_TAG_SIZE + 8];
     (void)snprintf(suffix, sizeof(suffix), ".next-%s", tag);
     struct ctl_stage *proxy = ctl_stage_open(compose->engine, compose->project, suffix, &err);
     if (proxy == NULL) {
@@ -128,18 +125,24 @@ static int follow_move(struct ctl *ctl, const char *method, json_t *take_paramet
 }
 
 /* *ret_begun: containers are being exchanged, and nobody waits for it. */
-static int roll_out(struct ctl *ctl, const struct ctl_compose *compose, bool *ret_begun)
+static int exchange(struct ctl *ctl, const struct ctl_compose *compose, json_t *take_parameters,
+                    const char *what, bool *ret_begun)
 {
-    char tag[TAG_SIZE];
+    char tag[CTL_TAG_SIZE];
     bool exchanged = false;
-    make_tag(tag);
+    *ret_begun = false;
+    ctl_make_tag(tag);
     int code = stage(ctl, compose, tag);
     if (code != CTL_OK) {
+        json_decref(take_parameters);
         return code;
     }
-    json_t *parameters =
-        json_pack("{s:s, s:s, s:b}", "kind", "rollout", "tag", tag, "wait", (int)!ctl->no_wait);
-    code = follow_move(ctl, "Move", parameters, "up", &exchanged);
+    (void)json_object_set_new(take_parameters, "tag", json_string(tag));
+    (void)json_object_set_new(take_parameters, "wait", json_boolean(!ctl->no_wait));
+    code = follow_move(ctl, "Move", take_parameters, what, &exchanged);
+    if (code != CTL_OK && !exchanged) { /* refused: what was made for it is not needed */
+        drop_staged(ctl, tag);
+    }
     if (code == CTL_OK && !exchanged && !ctl->json && !ctl->no_wait) {
         ctl_put(ctl, stdout, TONE_DIM, "nothing has changed: no container is exchanged");
         (void)putchar('\n');
@@ -152,6 +155,13 @@ static int roll_out(struct ctl *ctl, const struct ctl_compose *compose, bool *re
         (void)putchar('\n');
     }
     return code;
+}
+
+int ctl_exchange(struct ctl *ctl, const struct ctl_compose *compose, json_t *take_parameters,
+                 const char *what)
+{
+    bool ignored;
+    return exchange(ctl, compose, take_parameters, what, &ignored);
 }
 
 static int create(struct ctl *ctl, bool *ret_begun)
@@ -167,8 +177,68 @@ static int create(struct ctl *ctl, bool *ret_begun)
         .project = ts_json_str_or(status, "project", ""),
         .engine = ts_json_str_or(status, "engine.address", ""),
     };
-    return has_containers(status) ? roll_out(ctl, &compose, ret_begun)
-                                  : ctl_compose_create(ctl, &compose);
+    return has_containers(status)
+               ? exchange(ctl, &compose, json_pack("{s:s}", "kind", "rollout"), "up", ret_begun)
+               : ctl_compose_create(ctl, &compose);
+}
+
+bool ctl_confirmed(const struct ctl *ctl, const char *what)
+{
+    char answer[8] = "";
+    if (ctl->yes) {
+        return true;
+    }
+    if (!ctl->asks) {
+        ctl_error("%s: not confirmed", what);
+        ctl_hint("say --yes; --dry-run shows what would happen");
+        return false;
+    }
+    ctl_put(ctl, stdout, TONE_PLAIN, "Do it? [y/N] ");
+    (void)fflush(stdout);
+    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* What is under way needs no plan: it goes back. */
+static bool is_under_way(struct ctl *ctl, int *ret_code)
+{
+    TS_CLEANUP(ts_json_drop) json_t *status = ctl_call(ctl, "GetStatus", NULL, ret_code);
+    const char *way = ts_json_str_or(status, "move.way", "");
+    return strcmp(way, "forward") == 0 || strcmp(way, "halted") == 0;
+}
+
+static int rollback(struct ctl *ctl, bool plan_only)
+{
+    bool exchanged = false;
+    json_t *parameters =
+        json_pack("{s:b, s:b, s:b, s:s*}", "plan_only", (int)plan_only, "wait",
+                  (int)(!plan_only && !ctl->no_wait), "no_rollback", (int)ctl->no_rollback,
+                  "backup", ctl->argc > 0 ? ctl->argv[0] : NULL);
+    int code = follow_move(ctl, "Rollback", parameters, "rollback", &exchanged);
+    if (code == CTL_OK && plan_only && !exchanged && !ctl->json) {
+        ctl_put(ctl, stdout, TONE_DIM, "nothing differs from the backup");
+        (void)putchar('\n');
+    }
+    return code;
+}
+
+int ctl_run_rollback(struct ctl *ctl)
+{
+    int code = CTL_OK;
+    bool turns = ctl->argc == 0 && is_under_way(ctl, &code);
+    if (code != CTL_OK) {
+        return code;
+    }
+    if (turns) { /* that it did not succeed is what was wanted */
+        code = rollback(ctl, false);
+        return code == CTL_FAILED && !ctl_interrupted() ? CTL_OK : code;
+    }
+    if (!ctl->yes) {
+        code = rollback(ctl, true);
+    }
+    if (code != CTL_OK || ctl->dry_run) {
+        return code;
+    }
+    return ctl_confirmed(ctl, "rollback") ? rollback(ctl, false) : CTL_FAILED;
 }
 
 int ctl_run_up(struct ctl *ctl)

@@ -36,6 +36,11 @@ bool ctl_terminal(void)
     return isatty(STDOUT_FILENO) != 0 && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
+bool ctl_has_keyboard(void)
+{
+    return isatty(STDIN_FILENO) != 0;
+}
+
 void ctl_screen(size_t *ret_rows, size_t *ret_columns)
 {
     struct winsize size = {.ws_row = 0};

@@ -35,6 +35,12 @@ bool ctl_terminal(void)
            SetConsoleMode(out, mode | ENABLE_PROCESSED_OUTPUT | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
 }
 
+bool ctl_has_keyboard(void)
+{
+    DWORD mode;
+    return GetConsoleMode(GetStdHandle(STD_INPUT_HANDLE), &mode) != 0;
+}
+
 void ctl_screen(size_t *ret_rows, size_t *ret_columns)
 {
     CONSOLE_SCREEN_BUFFER_INFO info;

@@ -1,15 +1,19 @@
 # bash completion for tradestackctl(1)
 _tradestackctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status up down start stop restart hold unhold reset release logs events watch
+    local commands="status up migrate rollback backups down start stop restart hold unhold reset release logs events watch
         check reload safety approve approvals revoke gameplan audit alert version validate doctor"
     local options="--socket --json --no-color --timeout --help --version --file --env-file --project
         --wait --no-wait --follow --tail --since --config --channel --account --gameplan
         --expires --reason --all --report --send-alert --restart-test --cold-start-test
-        --boot"
+        --boot --from --to --accept --deprecate-old --keep --dry-run --yes --no-rollback"
     case $prev in
-    --socket | --file | --env-file | --config | --gameplan | --report)
+    --socket | --file | --env-file | --config | --gameplan | --report | --from | --to)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    backups)
+        mapfile -t COMPREPLY < <(compgen -W "list show verify prune" -- "$cur")
         return
         ;;
     alert)

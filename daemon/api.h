@@ -27,6 +27,17 @@ void ts_api_alert_test_call(void *ctx, struct ts_call *call, const json_t *param
 /* --- api_move.c */
 void ts_api_move_call(void *ctx, struct ts_call *call, const json_t *parameters);
 void ts_api_move_drop_call(void *ctx, struct ts_call *call, const json_t *parameters);
+/* Orders that are being prepared end. */
+void ts_api_move_free(struct ts_daemon *d);
+/* --- api_backup.c */
+void ts_api_backups_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_backup_show_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_backup_verify_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_backup_prune_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_rollback_call(void *ctx, struct ts_call *call, const json_t *parameters);
+void ts_api_move_accept_call(void *ctx, struct ts_call *call, const json_t *parameters);
+
+/* --- api_move_follow.c */
 /* Is an exchange on that concerns the service ("": any)? Then the call was answered. */
 bool ts_api_move_refuses(struct ts_daemon *d, struct ts_call *call, const char *service);
 /* A step began or is over: tells who follows. */
@@ -36,8 +47,6 @@ void ts_api_move_step(struct ts_move *m, const char *name, const char *text, boo
 void ts_api_move_log(struct ts_move *m);
 /* It is over, or halted: answers who waits. */
 void ts_api_move_ended(struct ts_move *m);
-/* Orders that are being prepared end. */
-void ts_api_move_free(struct ts_daemon *d);
 
 /* --- api_safety.c */
 void ts_api_safety_call(void *ctx, struct ts_call *call, const json_t *parameters);

@@ -4,192 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api.h"
+#include "api_move.h"
+#include "backups.h"
 #include "base/json.h"
 #include "base/parse.h"
-
-#define FOLLOWERS_MAX 16
-
-/* An order that is being prepared, and its client. */
-struct ts_move_call {
-    struct ts_move_call *next;
-    struct ts_daemon *daemon;
-    struct ts_call *call; /* NULL: the client has gone, and nothing was begun */
-    json_t *parameters;
-    enum ts_move_kind kind;
-    struct ts_gather *gather;
-    struct ts_move *move; /* planned, not begun */
-    json_t *remove;       /* ids of what was made and is not needed */
-    struct ts_engine_op *op;
-    void (*then)(struct ts_move_call *mc); /* when all of those are gone */
-    struct ts_error error;
-};
-
-/* A client that follows the move that is on. */
-struct ts_move_follower {
-    struct ts_move_follower *next;
-    struct ts_daemon *daemon;
-    struct ts_call *call;
-    ts_mono step_began;
-};
 
 static const char *param(const struct ts_move_call *mc, const char *name)
 {
     return ts_json_str_or(mc->parameters, name, "");
-}
-
-/* --- refusing what would get in its way */
-
-bool ts_api_move_refuses(struct ts_daemon *d, struct ts_call *call, const char *service)
-{
-    char line[TS_MOVE_TEXT];
-    char began[TS_WALL_TEXT];
-    char reason[TS_MOVE_TEXT + 160];
-    bool concerned = ts_move_is_on(d) && (service[0] == '\0' || ts_move_concerns(d, service));
-    if (!concerned) {
-        return false;
-    }
-    ts_move_line(d, line, sizeof(line));
-    ts_wall_format(d->move->began, began);
-    (void)snprintf(reason, sizeof(reason), "containers are being exchanged, by %s since %s: %s",
-                   d->move->by, began, line);
-    ts_api_refuse(d, call, service, reason,
-                  d->move->state.way == TS_MOVE_BACK
-                      ? "wait until it is over: tradestackctl watch"
-                      : "wait until it is over (tradestackctl watch), or go back: tradestackctl "
-                        "rollback");
-    return true;
-}
-
-/* --- followers */
-
-static void on_follower_gone(void *ctx)
-{
-    struct ts_move_follower *f = ctx;
-    for (struct ts_move_follower **at = &f->daemon->move_followers; *at != NULL;
-         at = &(*at)->next) {
-        if (*at == f) {
-            *at = f->next;
-            break;
-        }
-    }
-    free(f);
-}
-
-static bool follow(struct ts_daemon *d, struct ts_call *call)
-{
-    size_t n = 0;
-    for (const struct ts_move_follower *f = d->move_followers; f != NULL; f = f->next) {
-        n++;
-    }
-    struct ts_move_follower *f = n < FOLLOWERS_MAX ? calloc(1, sizeof(*f)) : NULL;
-    if (f == NULL) {
-        return false;
-    }
-    *f = (struct ts_move_follower){
-        .next = d->move_followers, .daemon = d, .call = call, .step_began = ts_loop_now(d->loop)};
-    d->move_followers = f;
-    ts_call_on_gone(call, on_follower_gone, f);
-    return true;
-}
-
-void ts_api_move_step(struct ts_move *m, const char *name, const char *text, bool done, bool ok,
-                      const char *detail)
-{
-    struct ts_daemon *d = m->daemon;
-    struct ts_move_follower *next;
-    for (struct ts_move_follower *f = d->move_followers; f != NULL; f = next) {
-        next = f->next; /* one that does not read is cut off, and gone */
-        if (!done) {
-            f->step_began = ts_loop_now(d->loop);
-        }
-        int64_t took = ts_mono_diff(f->step_began, ts_loop_now(d->loop));
-        (void)ts_call_progress(f->call,
-                               json_pack("{s:{s:s, s:s, s:b, s:b, s:I, s:s}}", "step", "service",
-                                         name, "step", text, "done", (int)done, "ok", (int)ok,
-                                         "took_ms", (json_int_t)took, "detail", detail));
-    }
-}
-
-static json_t *failure(const struct ts_move *m)
-{
-    bool halted = m->state.way == TS_MOVE_HALTED;
-    return json_pack("{s:s, s:s, s:s, s:o}", "outcome", ts_move_way_name(m->state.way), "reason",
-                     m->why, "cure",
-                     halted ? "tradestackctl rollback goes back; tradestackctl migrate --accept "
-                              "keeps it as it stands"
-                            : "the former containers run again; mend the cause and try again",
-                     "log", m->log != NULL ? json_incref(m->log) : json_array());
-}
-
-static json_t *outcome(struct ts_daemon *d)
-{
-    json_t *v = ts_move_json(d);
-    if (json_is_null(v)) { /* over, and nothing is kept */
-        char line[TS_MOVE_TEXT];
-        char began[TS_WALL_TEXT];
-        const struct ts_move *m = d->move;
-        ts_move_line(d, line, sizeof(line));
-        ts_wall_format(m->began, began);
-        v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:s}", "kind",
-                      ts_move_kind_name(m->kind), "way", ts_move_way_name(m->state.way), "summary",
-                      line, "by", m->by, "began", began, "step", "", "at",
-                      (json_int_t)m->state.at + 1, "steps", (json_int_t)m->plan.count, "reason",
-                      m->why, "kept", 0, "next", "");
-    }
-    return json_pack("{s:o}", "move", v);
-}
-
-void ts_api_move_ended(struct ts_move *m)
-{
-    struct ts_daemon *d = m->daemon;
-    while (d->move_followers != NULL) {
-        struct ts_move_follower *f = d->move_followers;
-        d->move_followers = f->next;
-        ts_call_on_gone(f->call, NULL, NULL);
-        if (m->state.way == TS_MOVE_DONE) {
-            ts_call_reply(f->call, outcome(d));
-        } else {
-            ts_call_error(f->call, "MoveFailed", failure(m));
-        }
-        free(f);
-    }
-}
-
-/* --- the last lines of what failed */
-
-static void on_log_line(void *ctx, const struct ts_log_line *line)
-{
-    struct ts_move *m = ctx;
-    char text[TS_MOVE_TEXT];
-    ts_alert_clean(text, sizeof(text), SIZE_MAX, line->text, false);
-    if (json_array_size(m->log) < TS_MOVE_LOG_MAX) {
-        (void)json_array_append_new(m->log, json_string(text));
-    }
-}
-
-static void on_log_end(void *ctx, const struct ts_error *err)
-{
-    struct ts_move *m = ctx;
-    (void)err;
-    ts_logs_stop(m->log_reader);
-    m->log_reader = NULL;
-}
-
-void ts_api_move_log(struct ts_move *m)
-{
-    static const struct ts_logs_handler handler = {on_log_line, on_log_end};
-    const struct ts_move_step *step = &m->plan.steps[m->state.at];
-    const struct ts_move_side *s = &m->places[step->part].next;
-    struct ts_error err;
-    if ((step->deed != TS_MOVE_START && step->deed != TS_MOVE_CHECK) || m->log_reader != NULL) {
-        return;
-    }
-    s = s->is ? s : &m->places[step->part].now;
-    const struct ts_logs_options options = {.id = s->id, .tail = TS_MOVE_LOG_MAX};
-    json_decref(m->log);
-    m->log = json_array();
-    m->log_reader = ts_logs_start(m->daemon->engine, &options, &handler, m, &err);
 }
 
 /* --- preparing */
@@ -207,6 +29,8 @@ static void free_call(struct ts_move_call *mc)
     ts_move_drop(mc->move);
     json_decref(mc->parameters);
     json_decref(mc->remove);
+    json_decref(mc->captured);
+    json_decref(mc->networks);
     free(mc);
 }
 
@@ -216,7 +40,7 @@ static void on_call_gone(void *ctx)
     mc->call = NULL; /* what is begun is brought to its end: nothing is left lying about */
 }
 
-static struct ts_move_call *new_call(struct ts_daemon *d, struct ts_call *call,
+struct ts_move_call *ts_api_move_new(struct ts_daemon *d, struct ts_call *call,
                                      const json_t *parameters)
 {
     struct ts_error err;
@@ -237,7 +61,7 @@ static struct ts_move_call *new_call(struct ts_daemon *d, struct ts_call *call,
 }
 
 /* The call is answered by the caller; the order is over. */
-static struct ts_call *release(struct ts_move_call *mc)
+struct ts_call *ts_api_move_release(struct ts_move_call *mc)
 {
     struct ts_call *call = mc->call;
     if (call != NULL) {
@@ -247,11 +71,11 @@ static struct ts_call *release(struct ts_move_call *mc)
     return call;
 }
 
-static void answer_error(struct ts_move_call *mc)
+void ts_api_move_fail(struct ts_move_call *mc)
 {
     struct ts_daemon *d = mc->daemon;
     struct ts_error err = mc->error;
-    struct ts_call *call = release(mc);
+    struct ts_call *call = ts_api_move_release(mc);
     if (call == NULL) {
         return;
     }
@@ -262,8 +86,6 @@ static void answer_error(struct ts_move_call *mc)
     }
 }
 
-static void remove_next(struct ts_move_call *mc);
-
 static void on_removed(void *ctx, enum ts_outcome outcome_, const struct ts_error *err)
 {
     struct ts_move_call *mc = ctx;
@@ -273,10 +95,10 @@ static void on_removed(void *ctx, enum ts_outcome outcome_, const struct ts_erro
         TS_LOG(mc->daemon->log, TS_MSG_ENGINE_CALL_FAILED, TS_NO_FIELDS,
                "a container that was made for an exchange is left behind: %s", err->msg);
     }
-    remove_next(mc);
+    ts_api_move_remove(mc);
 }
 
-static void remove_next(struct ts_move_call *mc)
+void ts_api_move_remove(struct ts_move_call *mc)
 {
     struct ts_error err;
     while (mc->op == NULL && json_array_size(mc->remove) > 0) {
@@ -296,7 +118,7 @@ static void mark_staged(struct ts_move_call *mc, const json_t *what)
     char suffix[TS_MOVE_TAG + 16];
     size_t i;
     json_t *c;
-    (void)snprintf(suffix, sizeof(suffix), TS_MOVE_NEXT "%s", param(mc, "tag"));
+    (void)snprintf(suffix, sizeof(suffix), TS_MOVE_NEXT "%s", mc->tag);
     json_array_clear(mc->remove);
     json_array_foreach(ts_json_at(what, "containers"), i, c)
     {
@@ -310,8 +132,12 @@ static void mark_staged(struct ts_move_call *mc, const json_t *what)
 
 static void answer_plan(struct ts_move_call *mc)
 {
+    const json_t *preview = ts_json_at(mc->parameters, "preview");
     json_t *plan = mc->move == NULL ? NULL : ts_move_describe(mc->move);
-    struct ts_call *call = release(mc);
+    if (plan != NULL && preview != NULL) {
+        (void)json_object_set_new(plan, "checks", ts_preview_checks(mc->move, preview));
+    }
+    struct ts_call *call = ts_api_move_release(mc);
     if (call != NULL) {
         ts_call_reply(call, json_pack("{s:o*}", "plan", plan));
     } else {
@@ -325,7 +151,7 @@ static void begin(struct ts_move_call *mc)
     struct ts_daemon *d = mc->daemon;
     if (mc->call == NULL || ts_move_is_on(d)) { /* nobody waits for it any more */
         (void)ts_error_set(&mc->error, TS_E_CONFLICT, "another exchange began meanwhile");
-        answer_error(mc);
+        ts_api_move_fail(mc);
         return;
     }
     bool wait = ts_json_bool_or(mc->parameters, "wait", false);
@@ -338,57 +164,86 @@ static void begin(struct ts_move_call *mc)
     }
     if (!ts_move_start(d, mc->move, &mc->error)) {
         json_decref(plan);
-        answer_error(mc);
+        ts_api_move_fail(mc);
         return;
     }
     mc->move = NULL; /* taken */
-    struct ts_call *call = release(mc);
+    struct ts_call *call = ts_api_move_release(mc);
     if (!wait || !ts_call_progress(call, json_pack("{s:o}", "plan", plan))) {
         if (!wait) {
             json_decref(plan);
-            ts_call_reply(call, outcome(d));
+            ts_call_reply(call, ts_api_move_outcome(d));
         }
         return;
     }
-    if (!follow(d, call)) {
-        ts_call_reply(call, outcome(d));
+    if (!ts_api_move_follow(d, call)) {
+        ts_call_reply(call, ts_api_move_outcome(d));
     }
+}
+
+/* Kept before anything is stopped: written, read back, compared. */
+static bool keep_backup(struct ts_move_call *mc, json_t *what)
+{
+    const struct ts_peer *peer = mc->call != NULL ? ts_call_peer(mc->call) : NULL;
+    (void)snprintf(mc->move->by, sizeof(mc->move->by), "uid %lld",
+                   peer != NULL && peer->known ? (long long)peer->uid : -1LL);
+    return ts_backups_capture(mc->move, what, ts_json_at(mc->parameters, "files"), &mc->error);
+}
+
+static void plan(struct ts_move_call *mc, json_t *what)
+{
+    json_t *equal = NULL;
+    const struct ts_move_order order = {
+        .kind = mc->kind,
+        .tag = mc->tag,
+        .old_project = param(mc, "old_project"),
+        .captured = mc->captured,
+        .no_rollback = ts_json_bool_or(mc->parameters, "no_rollback", false),
+    };
+    bool plan_only = ts_json_bool_or(mc->parameters, "plan_only", false);
+    const json_t *preview = ts_json_at(mc->parameters, "preview");
+    if (plan_only && preview != NULL) {
+        ts_preview_add(mc->daemon, preview, mc->tag, what);
+    }
+    mc->move = ts_move_plan(mc->daemon, &order, what, &equal, &mc->error);
+    bool nothing = mc->move == NULL && mc->error.code == TS_E_NOT_FOUND;
+    if (preview == NULL || !plan_only) { /* else nothing was made */
+        mark_staged(mc, what);
+    }
+    if (mc->move != NULL && mc->networks != NULL) {
+        (void)json_object_update_missing(mc->move->networks, mc->networks);
+    }
+    if (mc->move != NULL && !plan_only && keep_backup(mc, what)) {
+        json_decref(mc->remove);
+        mc->remove = json_incref(equal);
+        mc->then = begin;
+    } else if (nothing || (mc->move != NULL && plan_only)) {
+        mc->then = answer_plan;
+    } else {
+        mc->then = ts_api_move_fail;
+    }
+    json_decref(equal);
+    ts_api_move_remove(mc);
 }
 
 static void on_gathered(void *ctx, json_t *what, const struct ts_error *err)
 {
     struct ts_move_call *mc = ctx;
-    struct ts_daemon *d = mc->daemon;
-    json_t *equal = NULL;
     mc->gather = NULL;
     if (err != NULL) {
         mc->error = *err;
-        answer_error(mc);
-        return;
-    }
-    const struct ts_move_order order = {
-        .kind = mc->kind,
-        .tag = param(mc, "tag"),
-        .old_project = param(mc, "old_project"),
-        .no_rollback = ts_json_bool_or(mc->parameters, "no_rollback", false),
-    };
-    bool plan_only = ts_json_bool_or(mc->parameters, "plan_only", false);
-    mc->move = ts_move_plan(d, &order, what, &equal, &mc->error);
-    bool nothing = mc->move == NULL && mc->error.code == TS_E_NOT_FOUND;
-    mark_staged(mc, what);
-    if (mc->move != NULL && !plan_only) {
-        json_decref(mc->remove);
-        mc->remove = json_incref(equal);
-        (void)snprintf(mc->move->by, sizeof(mc->move->by), "uid %lld",
-                       mc->call != NULL ? (long long)ts_call_peer(mc->call)->uid : -1LL);
-        mc->then = begin;
-    } else if (mc->move != NULL || nothing) {
-        mc->then = answer_plan;
+        ts_api_move_fail(mc);
     } else {
-        mc->then = answer_error;
+        plan(mc, what);
     }
-    json_decref(equal);
-    remove_next(mc);
+}
+
+void ts_api_move_prepare(struct ts_move_call *mc, const struct ts_gather_order *order)
+{
+    mc->gather = ts_gather_start(mc->daemon, order, on_gathered, mc, &mc->error);
+    if (mc->gather == NULL) {
+        ts_api_move_fail(mc);
+    }
 }
 
 static bool is_tag(const char *tag)
@@ -397,7 +252,7 @@ static bool is_tag(const char *tag)
     return n > 0 && n < TS_MOVE_TAG && tag[n] == '\0';
 }
 
-static bool may_begin(struct ts_daemon *d, struct ts_call *call, const char *what)
+bool ts_api_move_may_begin(struct ts_daemon *d, struct ts_call *call)
 {
     struct ts_error err;
     if (ts_api_move_refuses(d, call, "")) {
@@ -414,18 +269,24 @@ static bool may_begin(struct ts_daemon *d, struct ts_call *call, const char *wha
         ts_api_failed(call, &err);
         return false;
     }
-    if (d->move != NULL && d->move->kept) {
-        char reason[200];
-        (void)snprintf(reason, sizeof(reason),
-                       "%s: the last migration is not accepted yet; its former containers are kept",
-                       what);
-        ts_api_refuse(
-            d, call, "", reason,
-            "tradestackctl migrate --accept removes them; tradestackctl rollback goes back "
-            "to them");
-        return false;
-    }
     return true;
+}
+
+/* What was set aside by the last one has to be decided upon before there is more of it. */
+static bool is_accepted(struct ts_daemon *d, struct ts_call *call, const char *what)
+{
+    char reason[200];
+    if (d->move == NULL || !d->move->kept) {
+        return true;
+    }
+    (void)snprintf(reason, sizeof(reason),
+                   "%s: the last migration is not accepted yet; its former containers are kept",
+                   what);
+    ts_api_refuse(
+        d, call, "", reason,
+        "tradestackctl migrate --accept removes them; tradestackctl rollback goes back to "
+        "them");
+    return false;
 }
 
 void ts_api_move_call(void *ctx, struct ts_call *call, const json_t *parameters)
@@ -439,31 +300,29 @@ void ts_api_move_call(void *ctx, struct ts_call *call, const json_t *parameters)
                       json_pack("{s:s}", "parameter", known ? "tag" : "kind"));
         return;
     }
-    if (!may_begin(d, call, kind)) {
+    if (!ts_api_move_may_begin(d, call) || !is_accepted(d, call, kind)) {
         return;
     }
-    struct ts_move_call *mc = new_call(d, call, parameters);
+    struct ts_move_call *mc = ts_api_move_new(d, call, parameters);
     if (mc == NULL) {
         return;
     }
     mc->kind = which;
+    ts_copy_cut(mc->tag, sizeof(mc->tag), param(mc, "tag"));
     if (!ts_json_bool_or(parameters, "plan_only", false)) {
         ts_api_log_command(d, call, kind, "");
     }
     const char *old = param(mc, "old_project");
     const struct ts_gather_order order = {
         .projects = {d->model->project, old[0] != '\0' ? old : NULL}};
-    mc->gather = ts_gather_start(d, &order, on_gathered, mc, &mc->error);
-    if (mc->gather == NULL) {
-        answer_error(mc);
-    }
+    ts_api_move_prepare(mc, &order);
 }
 
 /* --- dropping what was made for nothing */
 
 static void answer_dropped(struct ts_move_call *mc)
 {
-    struct ts_call *call = release(mc);
+    struct ts_call *call = ts_api_move_release(mc);
     if (call != NULL) {
         ts_call_reply(call, NULL);
     }
@@ -475,12 +334,12 @@ static void on_gathered_to_drop(void *ctx, json_t *what, const struct ts_error *
     mc->gather = NULL;
     if (err != NULL) {
         mc->error = *err;
-        answer_error(mc);
+        ts_api_move_fail(mc);
         return;
     }
     mark_staged(mc, what);
     mc->then = answer_dropped;
-    remove_next(mc);
+    ts_api_move_remove(mc);
 }
 
 void ts_api_move_drop_call(void *ctx, struct ts_call *call, const json_t *parameters)
@@ -493,14 +352,15 @@ void ts_api_move_drop_call(void *ctx, struct ts_call *call, const json_t *parame
                       json_pack("{s:s}", "parameter", "tag"));
         return;
     }
-    struct ts_move_call *mc = new_call(d, call, parameters);
+    struct ts_move_call *mc = ts_api_move_new(d, call, parameters);
     if (mc == NULL) {
         return;
     }
+    ts_copy_cut(mc->tag, sizeof(mc->tag), tag);
     const struct ts_gather_order order = {.projects = {d->model->project}};
     mc->gather = ts_gather_start(d, &order, on_gathered_to_drop, mc, &mc->error);
     if (mc->gather == NULL) {
-        answer_error(mc);
+        ts_api_move_fail(mc);
     }
 }
 

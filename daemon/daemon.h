@@ -187,10 +187,10 @@ struct ts_daemon {
     struct ts_stream *streams; /* control clients that follow something: api_stream.c */
     struct ts_wait *waits;     /* … that wait for an operation's end: api_change.c */
     struct ts_rescan *rescans;
-    struct ts_restore *restore;      /* NULL until a container was missing */
-    struct ts_move *move;            /* the one under way, or the last; NULL: none */
-    struct ts_move_call *move_calls; /* orders that are being prepared: api_move.c */
-    struct ts_move_follower *move_followers;
+    struct ts_restore *restore;              /* NULL until a container was missing */
+    struct ts_move *move;                    /* the one under way, or the last; NULL: none */
+    struct ts_move_call *move_calls;         /* orders that are being prepared: api_move.c */
+    struct ts_move_follower *move_followers; /* clients that wait for its end */
 
     struct ts_validation *validation;   /* the one under way */
     struct ts_reach *reaches;           /* helper containers under way */

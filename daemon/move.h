@@ -9,7 +9,8 @@
  *   move_steps.c     one step: look, act, look again
  *   move_check.c     what a started bot says in its log
  *   remake.h         a container that is gone, made from its snapshot
- *   api_move.c       the control methods
+ *   backups.h        what ran before, kept and given back
+ *   api_move.h       the control methods: api_move.c, api_move_follow.c, api_backup.c
  *
  * Names: while it waits, the new container of X is X.next-<tag>; what was set aside is X.old-<tag>.
  * Neither ever stands for a service.
@@ -97,8 +98,9 @@ struct ts_move {
     char seen[TS_MOVE_TEXT]; /* what, for people */
     ts_mono steady_since;    /* all is ready; TS_NEVER: it is not */
     bool restarts_known;
-    uint32_t restarts_at_begin; /* of the step's service */
-    bool unsaved;               /* the journal could not be written: nothing is done until it is */
+    uint32_t restarts[TS_MOVE_PARTS_MAX]; /* as the step began */
+    size_t blamed;                        /* the part that kept all from being well */
+    bool unsaved; /* the journal could not be written: nothing is done until it is */
 };
 
 /* --- move.c */
@@ -196,5 +198,12 @@ struct ts_move *ts_move_plan(struct ts_daemon *d, const struct ts_move_order *or
                              json_t **ret_equal, struct ts_error *err) TS_MUST_CHECK;
 /* For people and programs: what runs, what is stopped, made, renamed, with ports and networks. */
 json_t *ts_move_describe(const struct ts_move *m);
+
+/* --- move_preview.c */
+/* Adds to what was gathered what Compose would make: {"compose": its configuration, "hashes":
+ * {service: hash}, "images": {image: id}, …}. */
+void ts_preview_add(struct ts_daemon *d, const json_t *preview, const char *tag, json_t *what);
+/* What must be so before it is begun: [{"what", "ok", "detail"}]. */
+json_t *ts_preview_checks(const struct ts_move *m, const json_t *preview);
 
 #endif

@@ -22,14 +22,9 @@ static json_t *side_json(const struct ts_move_side *s)
 static json_t *part_json(const struct ts_move *m, size_t i)
 {
     const struct ts_move_part *p = &m->parts[i];
-    json_t *deps = json_array();
-    for (size_t d = 0; d < p->dep_count; d++) {
-        (void)json_array_append_new(deps, json_integer((json_int_t)p->deps[d]));
-    }
-    return json_pack("{s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "service", m->places[i].service,
-                     "changes", (int)p->changes, "starts", (int)p->starts, "guarded",
-                     (int)p->guarded, "deps", deps, "now", side_json(&m->places[i].now), "next",
-                     side_json(&m->places[i].next));
+    return json_pack("{s:s, s:b, s:b, s:b, s:o, s:o}", "service", m->places[i].service, "changes",
+                     (int)p->changes, "starts", (int)p->starts, "guarded", (int)p->guarded, "now",
+                     side_json(&m->places[i].now), "next", side_json(&m->places[i].next));
 }
 
 json_t *ts_move_plan_json(const struct ts_move *m)
@@ -86,17 +81,9 @@ static bool parse_part(const json_t *v, struct ts_move *m, size_t at)
 {
     struct ts_move_part *p = &m->parts[at];
     struct ts_move_place *place = &m->places[at];
-    const json_t *deps = ts_json_at(v, "deps");
     p->changes = ts_json_bool_or(v, "changes", false);
     p->starts = ts_json_bool_or(v, "starts", false);
     p->guarded = ts_json_bool_or(v, "guarded", true);
-    for (size_t d = 0; d < json_array_size(deps) && p->dep_count < TS_MAX_DEPS; d++) {
-        json_int_t dep = json_integer_value(json_array_get(deps, d));
-        if (dep < 0 || (size_t)dep >= TS_MOVE_PARTS_MAX) {
-            return false;
-        }
-        p->deps[p->dep_count++] = (size_t)dep;
-    }
     bool ok = ts_copy(place->service, sizeof(place->service), ts_json_str_or(v, "service", "")) &&
               parse_side(ts_json_at(v, "now"), &place->now) &&
               parse_side(ts_json_at(v, "next"), &place->next);

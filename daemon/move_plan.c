@@ -288,6 +288,10 @@ static bool plan_captured(struct planning *p, const json_t *entry, struct ts_err
     bool same = now != NULL;
     now = now == NULL && ours ? current_of(p, c.service) : now;
     now = now == NULL ? holder_of(p, c.name) : now;
+    if (now != NULL && !same && strcmp(now->c.name, c.name) == 0) { /* made anew, and as it was */
+        const struct box then = {.raw = inspect, .c = c};
+        same = is_same(now, &then);
+    }
     struct ts_move_place *place = add_part(p, c.service, !same, err);
     if (place == NULL || (now != NULL && !fill_now(p, now, &place->now, err))) {
         return false;
@@ -340,34 +344,32 @@ static bool plan_from_backup(struct planning *p, struct ts_error *err)
 
 /* --- the parts' order */
 
-static const json_t *deciding(const struct planning *p, const struct ts_move_place *place)
+/* The parts that a side's container needs, by Compose's label. */
+static size_t find_deps(const struct ts_move *m, size_t at, const struct ts_move_side *s,
+                        size_t deps[TS_MAX_DEPS])
 {
-    const struct ts_move_side *s = place->next.is ? &place->next : &place->now;
-    for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->boxes[i].c.id, s->id) == 0) {
-            return p->boxes[i].raw;
-        }
-    }
-    return s->snapshot;
-}
-
-static void add_deps(const struct planning *p, size_t at)
-{
-    struct ts_move *m = p->move;
     struct ts_container c;
     struct ts_error ignored;
-    if (!ts_container_parse(deciding(p, &m->places[at]), &c, &ignored)) {
-        return;
+    size_t n = 0;
+    if (!s->is || s->snapshot == NULL || !ts_container_parse(s->snapshot, &c, &ignored)) {
+        return 0;
     }
     for (size_t d = 0; d < c.dep_count; d++) {
-        for (size_t i = 0; i < m->count; i++) {
-            struct ts_move_part *part = &m->parts[at];
-            if (i != at && strcmp(m->places[i].service, c.deps[d].service) == 0 &&
-                part->dep_count < TS_MAX_DEPS) {
-                part->deps[part->dep_count++] = i;
+        for (size_t i = 0; i < m->count && n < TS_MAX_DEPS; i++) {
+            if (i != at && strcmp(m->places[i].service, c.deps[d].service) == 0) {
+                deps[n++] = i;
             }
         }
     }
+    return n;
+}
+
+static void add_deps(struct ts_move *m, size_t at)
+{
+    struct ts_move_part *part = &m->parts[at];
+    const struct ts_move_place *p = &m->places[at];
+    part->dep_count = find_deps(m, at, p->next.is ? &p->next : &p->now, part->deps);
+    part->now_dep_count = find_deps(m, at, &p->now, part->now_deps);
 }
 
 static bool is_guarded(const struct ts_daemon *d, const char *service)
@@ -393,7 +395,7 @@ static void finish_parts(struct planning *p)
         if (p->order->kind != TS_MOVE_ROLLBACK) { /* as `up` does: all is to run */
             part->starts = part->has_next || !part->changes;
         }
-        add_deps(p, i);
+        add_deps(m, i);
     }
 }
 
@@ -423,10 +425,12 @@ static bool check_parts(const struct planning *p, struct ts_error *err)
     return true;
 }
 
+/* Something is to be exchanged, or (to a backup) to run again or no more. */
 static bool has_changes(const struct ts_move *m)
 {
     for (size_t i = 0; i < m->count; i++) {
-        if (m->parts[i].changes) {
+        bool differs = m->kind == TS_MOVE_ROLLBACK && m->parts[i].starts != m->places[i].now.ran;
+        if (m->parts[i].changes || differs) {
             return true;
         }
     }

@@ -293,9 +293,10 @@ static void start_unit(struct ts_move *m, struct ts_unit *u)
         ts_move_begun(m);
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_CMD_RESET});
     }
+    size_t part = step_of(m)->part;
     if (!m->restarts_known) {
         m->restarts_known = true;
-        m->restarts_at_begin = s->restarts_total;
+        m->restarts[part] = s->restarts_total;
     }
     if (begins || s->wanted != TS_WANTED_UP) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_CMD_START});
@@ -303,7 +304,7 @@ static void start_unit(struct ts_move *m, struct ts_unit *u)
         return;
     }
     tell_unit(m, u);
-    uint32_t died = s->restarts_total - m->restarts_at_begin;
+    uint32_t died = s->restarts_total - m->restarts[part];
     if (is_up(s)) {
         ts_move_see(m, TS_MOVE_REACHED, "");
     } else if (is_lost(s) || (died >= DIED_MAX && !is_back(m))) {
@@ -329,20 +330,19 @@ static bool may_start(struct ts_move *m, const struct look *look)
 static void start_outside(struct ts_move *m, const struct ts_move_side *s, const struct look *look)
 {
     struct ts_error err;
-    bool own_policy = strcmp(look->c->policy.name, s->policy.name) == 0;
+    bool own_policy =
+        s->policy.name[0] == '\0' || strcmp(look->c->policy.name, s->policy.name) == 0;
     if (!look->running) {
         if (may_start(m, look)) {
             m->op = ts_container_start(m->daemon->engine, s->id, on_acted, m, &err);
             check_call(m, &err);
         }
-    } else if (look->c->health == TS_HEALTH_STARTING) {
-        (void)snprintf(m->seen, sizeof(m->seen), "its own health check has no verdict yet");
-        m->pending = true;
-    } else if (look->c->health == TS_HEALTH_UNHEALTHY) {
-        (void)snprintf(m->seen, sizeof(m->seen), "its own health check says unhealthy");
-        m->pending = true;
-    } else if (!own_policy && s->policy.name[0] != '\0') {
+    } else if (!own_policy) {
         set_policy(m, s, &s->policy); /* nobody but the engine restarts it */
+    } else if (look->c->health == TS_HEALTH_STARTING || look->c->health == TS_HEALTH_UNHEALTHY) {
+        (void)snprintf(m->seen, sizeof(m->seen), "its own health check says %s",
+                       ts_health_name(look->c->health));
+        m->pending = true;
     } else {
         ts_move_see(m, TS_MOVE_REACHED, "");
     }
@@ -507,42 +507,52 @@ static bool is_started(const struct ts_move *m, size_t part)
     return false;
 }
 
+/* How the part's service does while all is to stay ready. */
+enum wellness { WELL, UNWELL, LOST };
+
+static enum wellness look_after(struct ts_move *m, size_t part)
+{
+    const struct ts_move_place *p = &m->places[part];
+    const struct ts_move_side *side = p->next.is ? &p->next : &p->now;
+    const struct ts_unit *u = ts_move_unit(m, part, side);
+    const struct ts_svc *s = u == NULL ? NULL : ts_super_state(m->daemon->super, u->index);
+    if (!is_started(m, part) || !side->ours || p->left_down) {
+        return WELL;
+    }
+    if (s != NULL && !m->restarts_known) {
+        m->restarts[part] = s->restarts_total;
+    }
+    if (s != NULL && is_up(s)) {
+        return WELL;
+    }
+    m->blamed = part;
+    if (s == NULL) {
+        (void)snprintf(m->seen, sizeof(m->seen), "%s has no container any more",
+                       ts_move_part_name(m, part));
+        return UNWELL;
+    }
+    tell_unit(m, u);
+    return is_lost(s) || s->restarts_total - m->restarts[part] >= DIED_MAX ? LOST : UNWELL;
+}
+
 /* Everything that the move has started stays ready for a while. */
 static void settle(struct ts_move *m)
 {
-    struct ts_daemon *d = m->daemon;
-    ts_mono now = ts_loop_now(d->loop);
-    bool steady = true;
-    for (size_t i = 0; i < m->count; i++) {
-        const struct ts_move_place *p = &m->places[i];
-        const struct ts_move_side *s = p->next.is ? &p->next : &p->now;
-        const struct ts_unit *u = ts_move_unit(m, i, s);
-        const struct ts_svc *state = u == NULL ? NULL : ts_super_state(d->super, u->index);
-        if (!is_started(m, i) || !s->ours || p->left_down) {
-            continue;
-        }
-        if (state == NULL) {
-            (void)snprintf(m->seen, sizeof(m->seen), "%s has no container any more",
-                           ts_move_part_name(m, i));
-            steady = false;
-            continue;
-        }
-        if (is_lost(state)) {
-            tell_unit(m, u);
-            ts_move_see(m, TS_MOVE_FAILED, m->seen);
-            return;
-        }
-        if (!is_up(state)) {
-            tell_unit(m, u);
-            steady = false;
-        }
+    ts_mono now = ts_loop_now(m->daemon->loop);
+    enum wellness worst = WELL;
+    for (size_t i = 0; i < m->count && worst != LOST; i++) {
+        enum wellness it = look_after(m, i);
+        worst = it > worst ? it : worst;
     }
-    if (!steady) {
+    m->restarts_known = true;
+    if (worst != WELL) {
         m->steady_since = TS_NEVER;
     } else if (m->steady_since.ms == TS_NEVER.ms) {
         m->steady_since = now;
     }
-    if (steady && ts_mono_diff(m->steady_since, now) >= SETTLE_MS) {
+    if (worst == LOST) {
+        ts_move_see(m, TS_MOVE_FAILED, m->seen);
+    } else if (worst == WELL && ts_mono_diff(m->steady_since, now) >= SETTLE_MS) {
         ts_move_see(m, TS_MOVE_REACHED, "");
     } else {
         m->pending = true;

@@ -17,25 +17,35 @@ static bool add(struct ts_move_plan *plan, enum ts_move_deed deed, size_t part)
     return true;
 }
 
-static bool deps_are_in(const struct ts_move_part *part, const bool *in)
+/* Which needs an order goes by. */
+enum needs { NEXT = 1, NOW = 2, BOTH = NEXT | NOW };
+
+static bool all_in(const size_t *deps, size_t count, const bool *in)
 {
-    for (size_t d = 0; d < part->dep_count; d++) {
-        if (!in[part->deps[d]]) {
+    for (size_t d = 0; d < count; d++) {
+        if (!in[deps[d]]) {
             return false;
         }
     }
     return true;
 }
 
-/* Dependencies first; among those that could be next what is guarded (or, for_stops, what is not)
- * comes last. False: a circle. */
-static bool sort(const struct ts_move_part *parts, size_t count, bool for_stops, size_t *order)
+static bool deps_are_in(const struct ts_move_part *part, enum needs by, const bool *in)
+{
+    return ((by & NEXT) == 0 || all_in(part->deps, part->dep_count, in)) &&
+           ((by & NOW) == 0 || all_in(part->now_deps, part->now_dep_count, in));
+}
+
+/* Dependencies first; among those that could be next what is guarded (in an order of stops: what is
+ * not) comes last. False: a circle. */
+static bool sort(const struct ts_move_part *parts, size_t count, enum needs by, size_t *order)
 {
     bool in[TS_MOVE_PARTS_MAX] = {false};
+    bool for_stops = by != NEXT;
     for (size_t n = 0; n < count; n++) {
         size_t best = SIZE_MAX;
         for (size_t i = 0; i < count; i++) {
-            bool could = !in[i] && deps_are_in(&parts[i], in);
+            bool could = !in[i] && deps_are_in(&parts[i], by, in);
             bool last = parts[i].guarded != for_stops;
             if (could && (best == SIZE_MAX || ((parts[best].guarded != for_stops) && !last))) {
                 best = i;
@@ -68,11 +78,12 @@ static bool stop(struct layout *l, size_t part)
     return add(l->plan, TS_MOVE_STOP, part);
 }
 
-/* Does part depend on another one, over whatever distance? Ends: there is no circle. */
+/* Does what has the part's place now depend on another one, over whatever distance? Ends: there is
+ * no circle. */
 static bool needs(const struct layout *l, size_t part, size_t other)
 {
-    for (size_t d = 0; d < l->parts[part].dep_count; d++) {
-        size_t dep = l->parts[part].deps[d];
+    for (size_t d = 0; d < l->parts[part].now_dep_count; d++) {
+        size_t dep = l->parts[part].now_deps[d];
         if (dep == other || needs(l, dep, other)) {
             return true;
         }
@@ -139,8 +150,9 @@ bool ts_move_lay_out(const struct ts_move_part *parts, size_t count,
 {
     struct layout l = {.parts = parts, .count = count, .plan = ret};
     ret->count = 0;
-    bool ok = count <= TS_MOVE_PARTS_MAX && sort(parts, count, false, l.order) &&
-              sort(parts, count, true, l.stops) && prepare(&l, options);
+    bool ok = count <= TS_MOVE_PARTS_MAX && sort(parts, count, NEXT, l.order) &&
+              (sort(parts, count, BOTH, l.stops) || sort(parts, count, NOW, l.stops)) &&
+              prepare(&l, options);
     for (size_t n = 0; ok && n < count; n++) {
         size_t i = l.order[n];
         ok = (!parts[i].changes || exchange(&l, i, options->stops_all_first)) && start(&l, i);

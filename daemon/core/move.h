@@ -40,8 +40,10 @@ struct ts_move_part {
     bool changes; /* else it only stops while something that it needs is exchanged */
     bool starts;  /* what has its place in the end is to run */
     bool guarded;
-    size_t deps[TS_MAX_DEPS]; /* parts */
+    size_t deps[TS_MAX_DEPS]; /* parts that what has its place in the end needs */
     size_t dep_count;
+    size_t now_deps[TS_MAX_DEPS]; /* … and what has it now, which may be others */
+    size_t now_dep_count;
 };
 
 struct ts_move_step {

@@ -149,7 +149,7 @@ def commands_of(ctl):
 
 
 EXPECTED = (
-    "status up down start stop restart hold unhold reset release logs events watch check reload "
+    "status up migrate rollback backups down start stop restart hold unhold reset release logs events watch check reload "
     "safety approve approvals revoke gameplan audit validate doctor alert version"
 ).split()
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.stack import service
+from harness.stack import service, what_matters
 
 NETWORK = "docker_default"
 
@@ -32,16 +32,6 @@ def remove_all(stack):
     stack.engine.docker("rm", "--force", *stack.CONTAINERS)
     stack.engine.docker("network", "rm", network)
     return network
-
-
-def what_matters(inspect):
-    """Of a container, what must be the same after it was made anew."""
-    config = {k: v for k, v in inspect["Config"].items() if k not in ("Hostname", "Image")}
-    ends = inspect["NetworkSettings"]["Networks"]
-    aliases = {n: sorted(a for a in e["Aliases"] if a != inspect["Id"][:12]) for n, e in ends.items()}
-    host = inspect["HostConfig"]
-    return (inspect["Name"], inspect["Image"], config, aliases, host["Binds"], host["Mounts"]
-            if "Mounts" in host else None, host["PortBindings"], host["RestartPolicy"])  # fmt: skip
 
 
 def test_what_an_engine_lost_comes_back_as_it_was(stack):

@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from harness.stack import service
+from harness.stack import service, what_matters
 
-OLD_OR_NEXT = re.compile(r"\.(old|next)-")
 CONFIG = {"service gateway": {"ready_timeout": "20s"}, "service trading-bot": {"ready_timeout": "8s"}}
 
 
@@ -127,3 +126,60 @@ def test_a_container_that_vanishes_is_not_called_ready(stack):
     assert "goes back" in events and "has no container any more" in events
     stack.daemon.wait_ready()
     assert containers(stack) == before
+
+
+def backups(stack):
+    return [b["name"] for b in stack.daemon.call("Backups")["backups"]]
+
+
+def rollback(stack, *arguments, check=True):
+    return stack.daemon.ctl("rollback", "--yes", *arguments, check=check, timeout=150)
+
+
+def test_rollback_puts_back_what_was_though_the_files_are_gone(stack):
+    before = {name: what_matters(stack.inspect(name)) for name in stack.CONTAINERS}
+    up(stack, SYMBOLS="QQQ", GATEWAY_TIME_ZONE="Europe/Berlin")
+    changed = what_matters(stack.inspect("trading-bot"))
+    stack.env_file.unlink()
+    shown = stack.daemon.ctl("rollback", "--dry-run").stdout
+    assert "is exchanged" in shown and "SYMBOLS" not in shown
+    done = rollback(stack)
+    assert {name: what_matters(stack.inspect(name)) for name in stack.CONTAINERS} == before, done.stdout
+    nothing_left(stack)
+    stack.daemon.wait_ready()
+    names = backups(stack)
+    assert [name.rsplit("-", 1)[1] for name in names] == ["rollout", "rollback"]
+    rollback(stack, names[1])  # and forth again
+    assert what_matters(stack.inspect("trading-bot")) == changed
+    assert "nothing differs" in stack.daemon.ctl("rollback", names[1], "--dry-run").stdout
+
+
+def test_backups_are_private_whole_and_pruned(stack):
+    secret = "S3cret-of-this-test"
+    for symbols in ("QQQ", "IWM"):
+        up(stack, SYMBOLS=symbols, IBKR_USERNAME=secret)
+    first, second = backups(stack)
+    folder = stack.home / "state/backups" / second
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["container-1.json", "container-2.json", "container-3.json", "manifest.json",
+                     "networks.json"]  # fmt: skip
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+    assert any(secret in path.read_text(encoding="utf-8") for path in folder.iterdir())
+    told = "".join(
+        stack.daemon.ctl(*command).stdout
+        for command in (["backups"], ["backups", "show", second], ["backups", "verify", second],
+                        ["rollback", "--dry-run"], ["events"], ["audit"])
+    )  # fmt: skip
+    assert secret not in told + stack.daemon.tail(400) and "ibkr-gateway" in told and "is whole" in told
+    victim = folder / "container-2.json"
+    victim.write_text(victim.read_text(encoding="utf-8").replace("S3cret", "S3cres"), encoding="utf-8")
+    before = containers(stack)
+    assert "container-2.json is not what was written" in stack.daemon.ctl(
+        "backups", "verify", second, check=False).stderr  # fmt: skip
+    refused = rollback(stack, check=False)
+    assert refused.returncode == 1 and "is not what was written" in refused.stderr
+    assert containers(stack) == before
+    assert "no backup" in rollback(stack, "20200101T000000Z-rollout", check=False).stderr
+    stack.daemon.ctl("backups", "prune", "--keep", "1")
+    assert backups(stack) == [second]

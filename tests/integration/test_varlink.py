@@ -70,7 +70,7 @@ def test_it_describes_itself(daemon, interface):
 
 
 def test_every_method_that_is_described_is_there_and_checks_its_parameters(daemon, interface):
-    assert len(interface.methods) == 28
+    assert len(interface.methods) == 34
     for method in interface.methods:
         error = refusal(daemon, method, nonsense=1)
         assert (error.name, error.parameters) == (f"{SERVICE}.InvalidParameter", {"parameter": "nonsense"})

@@ -16,6 +16,7 @@ ARROWS = {
     "lib/boot": {"base"},
     "lib/store": {"base"},
     "lib/audit": {"base"},
+    "lib/backup": {"base"},
     "lib/net": {"base"},
     "lib/engine": {"base", "net"},
     "lib/ibapi": {"base", "model", "net"},

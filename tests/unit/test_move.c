@@ -19,8 +19,8 @@ static void stack(struct ts_move_part parts[PARTS], bool changes)
             .has_now = true, .has_next = changes, .changes = changes, .starts = true};
     }
     parts[BOT].guarded = true;
-    parts[BOT].dep_count = 1;
-    parts[MONITOR].dep_count = 1; /* deps[0] is the gateway */
+    parts[BOT].dep_count = parts[BOT].now_dep_count = 1; /* deps[0] is the gateway */
+    parts[MONITOR].dep_count = parts[MONITOR].now_dep_count = 1;
 }
 
 static void tell(const struct ts_move_plan *plan, char *out, size_t size)
@@ -103,6 +103,33 @@ static void test_what_is_not_to_run_is_exchanged_and_not_started(void **state)
     parts[BOT].changes = parts[BOT].has_next = true;
     parts[BOT].starts = false;
     expect_plan(parts, &rollout, "make bot, stop bot, aside bot, place bot, settle, clean bot");
+}
+
+static void test_stops_go_by_what_runs_now_and_starts_by_what_comes(void **state)
+{
+    struct ts_move_part parts[PARTS];
+    (void)state;
+    stack(parts, true);
+    parts[BOT].has_now = parts[BOT].has_next = parts[BOT].changes = false;
+    parts[MONITOR].dep_count = 0; /* the new one needs nobody, the old one does */
+    parts[GATEWAY].dep_count = 1;
+    parts[GATEWAY].deps[0] = MONITOR;
+    expect_plan(parts, &migration,
+                "make monitor, make gateway, stop monitor, stop gateway, aside monitor, aside "
+                "gateway, place monitor, start monitor, place gateway, start gateway, settle");
+}
+
+static void test_what_is_needed_later_stops_last_though_nobody_says_so_now(void **state)
+{
+    struct ts_move_part parts[PARTS];
+    (void)state;
+    stack(parts, true);
+    parts[BOT].has_now = false;
+    parts[MONITOR].now_dep_count = 0; /* of another project, or made without its dependencies */
+    expect_plan(parts, &migration,
+                "make gateway, make monitor, make bot, stop monitor, stop gateway, aside gateway, "
+                "aside monitor, place gateway, start gateway, place monitor, start monitor, "
+                "place bot, start bot, check bot, settle");
 }
 
 static void test_a_circle_or_too_many_are_refused(void **state)
@@ -501,6 +528,8 @@ int main(void)
         cmocka_unit_test(test_services_are_exchanged_one_after_the_other),
         cmocka_unit_test(test_a_migration_stops_all_first_and_keeps_what_was),
         cmocka_unit_test(test_what_is_not_to_run_is_exchanged_and_not_started),
+        cmocka_unit_test(test_stops_go_by_what_runs_now_and_starts_by_what_comes),
+        cmocka_unit_test(test_what_is_needed_later_stops_last_though_nobody_says_so_now),
         cmocka_unit_test(test_a_circle_or_too_many_are_refused),
         cmocka_unit_test(test_every_step_with_every_fault_and_kill_ends_moved_or_returned),
         cmocka_unit_test(test_no_rollback_halts_until_somebody_says_back),

@@ -254,6 +254,16 @@ def service(status, name):
     return found[0] if found else {"name": name, "state": "", "ready": False, "restarts": 0}
 
 
+def what_matters(inspect):
+    """Of a container, what must be the same after it was made anew."""
+    config = {k: v for k, v in inspect["Config"].items() if k not in ("Hostname", "Image")}
+    ends = inspect["NetworkSettings"]["Networks"]
+    aliases = {n: sorted(a for a in e["Aliases"] if a != inspect["Id"][:12]) for n, e in ends.items()}
+    host = inspect["HostConfig"]
+    return (inspect["Name"], inspect["Image"], config, aliases, host["Binds"], host["Mounts"]
+            if "Mounts" in host else None, host["PortBindings"], host["RestartPolicy"])  # fmt: skip
+
+
 class Stack:
     """stack/docker-compose.yml on the gateway simulator, and the daemon that runs it."""
 

@@ -1,0 +1,192 @@
+"""The operators' move: from a gateway that runs from a file of its own, in a network of its own, to
+the unified stack, whose file was never started or only its health monitor. With real Compose."""
+
+import re
+
+import pytest
+
+from harness.stack import what_matters
+
+OLD = """\
+services:
+  gateway:
+    container_name: ibkr-gateway
+    image: tradestack-gwsim:latest
+    environment:
+      TWS_USERID: someone
+      TWS_PASSWORD: ${OLD_SECRET}
+      TRADING_MODE: paper
+    ports: ["127.0.0.1:4002:4004"]
+    restart: unless-stopped
+    stop_grace_period: 30s
+    healthcheck:
+      test: ["CMD", "/usr/bin/tradestack-gwsim", "--send", "127.0.0.1:7462", "status"]
+      interval: 1s
+      timeout: 2s
+      start_period: 5s
+"""
+SECRET = "hunter2-of-this-test"
+CONFIG = {"service gateway": {"ready_timeout": "15s"}, "service trading-bot": {"ready_timeout": "8s"}}
+CREDENTIALS = {"IBKR_USERNAME": "someone", "IBKR_PASSWORD": SECRET}
+
+
+class Standalone:
+    """The stack as it is before: the old gateway runs, the daemon knows nothing of it."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.daemon = stack.daemon
+        self.folder = stack.home / "gateway"
+        self.folder.mkdir()
+        self.file = self.folder / "docker-compose.yml"
+        self.file.write_text(OLD, encoding="utf-8")
+        (self.folder / ".env").write_text(f"OLD_SECRET={SECRET}\n", encoding="utf-8")
+        self.start()
+        self.before = what_matters(stack.inspect("ibkr-gateway"))
+
+    def start(self):
+        self.stack.engine.compose("--file", self.file, "up", "--detach", "--wait")
+
+    def migrate(self, *arguments, check=True):
+        return self.daemon.ctl("migrate", "--from", self.file, "--to", self.stack.compose_file,
+                               "--env-file", self.stack.env_file, *arguments, check=check,
+                               timeout=200)  # fmt: skip
+
+    def change(self, **settings):
+        with self.stack.env_file.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+    def containers(self):
+        """name -> state"""
+        lines = self.stack.engine.docker("ps", "--all", "--format", "{{.Names}} {{.State}}")
+        return dict(line.split() for line in lines.splitlines())
+
+    def is_as_before(self):
+        inspect = self.stack.inspect("ibkr-gateway")
+        assert what_matters(inspect) == self.before
+        assert inspect["State"]["Running"]
+        assert self.containers() == {"ibkr-gateway": "running"}
+        assert self.daemon.status()["move"] is None
+
+    def is_moved(self):
+        self.daemon.wait_ready()
+        inspect = self.stack.inspect("ibkr-gateway")
+        assert inspect["Config"]["Labels"]["com.docker.compose.project"] == "docker"
+        assert list(inspect["NetworkSettings"]["Networks"]) == ["docker_trading-network"]
+        running = [name for name, state in self.containers().items() if state == "running"]
+        assert sorted(running) == sorted(self.stack.CONTAINERS)
+
+    def clean(self):
+        names = [name for name in self.containers() if name.startswith("ibkr-gateway")]
+        self.stack.engine.docker("rm", "--force", *names, check=False)
+        self.stack.engine.docker("network", "rm", "gateway_default", check=False)
+
+
+@pytest.fixture
+def old(stack_factory):
+    stack = stack_factory(env=CREDENTIALS, config=CONFIG)
+    standalone = Standalone(stack)
+    stack.daemon.start()
+    yield standalone
+    standalone.clean()
+
+
+def aside(names):
+    return [name for name in names if re.fullmatch(r"ibkr-gateway\.old-\d+", name)]
+
+
+def test_the_whole_move_and_back(old):
+    networks = old.stack.engine.docker("network", "ls", "--quiet")
+    shown = old.migrate("--dry-run")
+    assert old.stack.engine.docker("network", "ls", "--quiet") == networks
+    old.is_as_before()
+    for text in ("ibkr-gateway, project gateway", "gateway_default -> docker_trading-network",
+                 "is kept as ibkr-gateway.old-", "is new; is started", "downtime: at most",
+                 "port 4002 is free: held by what is stopped", "the gateway is healthy now",
+                 "trading-bot keeps to the safety rules"):  # fmt: skip
+        assert text in shown.stdout, shown.stdout
+    assert "not confirmed" in old.migrate(check=False).stderr
+    old.is_as_before()
+    done = old.migrate("--yes", "--deprecate-old", "--reason", "Task 3.4")
+    old.is_moved()
+    steps = re.findall(r"\u2713 (\S+) +(stops|starts and becomes ready|says in its log)", done.stdout)
+    assert steps == [("gateway", "stops"), *((name, "starts and becomes ready") for name in
+                     ("gateway", "health-monitor", "trading-bot")), ("trading-bot", "says in its log")]
+    (kept,) = aside(old.containers())
+    assert old.stack.inspect(kept)["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    text = old.file.read_text(encoding="utf-8")
+    assert text.startswith("# DEPRECATED: This file is no longer used.\n# Migrated to: ")
+    assert "# Reason: Task 3.4\n" in text and text.endswith(OLD)
+    (backup,) = [b["name"] for b in old.daemon.call("Backups")["backups"]]
+    folder = old.stack.home / "state/backups" / backup
+    assert (folder / "old.env").read_text(encoding="utf-8") == f"OLD_SECRET={SECRET}\n"
+    assert "TWS_PASSWORD: " + SECRET in (folder / "old-compose.yml").read_text(encoding="utf-8")
+    told = done.stdout + done.stderr + shown.stdout + old.daemon.tail(500)
+    assert SECRET not in told + old.daemon.ctl("audit").stdout + old.daemon.ctl("events").stdout
+    refused = old.daemon.ctl("up", "--file", old.stack.compose_file, "--env-file", old.stack.env_file,
+                             check=False)  # fmt: skip
+    assert refused.returncode == 1 and "not accepted yet" in refused.stderr
+    old.daemon.ctl("rollback", "--yes", timeout=120)  # the file has changed meanwhile: it is not needed
+    old.is_as_before()
+
+
+def test_accepting_removes_what_was_kept(old):
+    old.stack.compose("up", "--detach", "--no-deps", "health-monitor")
+    old.daemon.call("Rescan")
+    done = old.migrate("--yes")
+    steps = re.findall(r"\u2713 (\S+) +stops", done.stdout)
+    assert steps == ["health-monitor", "gateway"]  # the monitor must not fight the move
+    old.is_moved()
+    assert old.daemon.status()["move"]["kept"]
+    old.daemon.ctl("migrate", "--accept")
+    assert sorted(old.containers()) == sorted(old.stack.CONTAINERS)
+    assert old.daemon.status()["move"] is None
+    assert "no migration" in old.daemon.ctl("migrate", "--accept", check=False).stderr
+    old.daemon.ctl("rollback", "--yes", timeout=120)  # from the snapshot now
+    assert what_matters(old.stack.inspect("ibkr-gateway")) == old.before
+    old.stack.engine.docker("rm", "--force", "health-monitor")
+
+
+@pytest.mark.parametrize("settings, step, seen", [
+    ({"GATEWAY_IMAGE": "tradestack-bot:latest"}, "gateway starts and becomes ready", "gateway is"),
+    ({"MONITOR_CONFIG": "/dev/null"}, "all services stay ready", "health-monitor is"),
+    ({"DRY_RUN": "false"}, None, "DRY_RUN"),
+    ({"BOT_IMAGE": "tradestack-monitor:latest"}, "trading-bot starts and becomes ready", "trading-bot is"),
+], ids=["gateway", "monitor", "unsafe", "bot"])  # fmt: skip
+def test_a_failed_checkpoint_goes_back_by_itself(old, settings, step, seen):
+    old.change(**settings)
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1 and seen in done.stderr + done.stdout, done.stdout + done.stderr
+    if step:
+        assert f"expected: {step}" in done.stderr and "last lines of its log" in done.stderr
+    old.is_as_before()
+
+
+def test_halted_on_demand_then_back(old):
+    old.change(BOT_IMAGE="tradestack-monitor:latest")
+    done = old.migrate("--yes", "--no-rollback", check=False)
+    assert "halted" in done.stderr and "rollback goes back" in done.stderr
+    assert old.daemon.status()["move"]["way"] == "halted"
+    assert aside(old.containers())
+    refused = old.daemon.ctl("restart", "gateway", check=False)
+    assert "are being exchanged" in refused.stderr and "rollback" in refused.stderr
+    old.daemon.restart()  # halted it stays
+    assert old.daemon.status()["move"]["way"] == "halted"
+    old.daemon.ctl("rollback", timeout=120)
+    old.is_as_before()
+
+
+def test_what_is_not_as_it_must_be_is_told_first(old):
+    old.change(BOT_IMAGE="nowhere:latest", IBKR_PASSWORD="", SYMBOLS="${NOT_SET}")
+    old.stack.engine.docker("stop", "--time", "1", "ibkr-gateway")
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1 and "nothing was changed" in done.stderr
+    for text in ("\u2717 the gateway is healthy now: ibkr-gateway is exited",
+                 "nowhere:latest is not here and may not be pulled",
+                 "variables that the new file needs are set: NOT_SET",
+                 "the password had a value and has none now"):  # fmt: skip
+        assert text in done.stdout, done.stdout
+    assert old.containers() == {"ibkr-gateway": "exited"}
+    (old.folder / "broken.yml").write_text("services: [", encoding="utf-8")
+    broken = old.daemon.ctl("migrate", "--from", old.folder / "broken.yml", "--to", old.file, check=False)
+    assert broken.returncode == 1 and "broken.yml is not valid" in broken.stderr
