@@ -401,7 +401,8 @@ static struct ts_move_env env_of(const struct ts_move *m)
 {
     return (struct ts_move_env){.limit_ms = ts_move_limit_ms(m),
                                 .patience = ts_move_patience(m),
-                                .no_rollback = m->no_rollback};
+                                .no_rollback = m->no_rollback,
+                                .must_run = m->down_outside};
 }
 
 static void end(struct ts_move *m)
@@ -421,6 +422,7 @@ static void step_changed(struct ts_move *m)
 {
     m->pending = false;
     m->restarts_known = false;
+    m->down_outside = false;
     m->steady_since = TS_NEVER;
     m->seen[0] = '\0';
     ts_engine_watch_resync(m->daemon); /* a name may have changed hands */

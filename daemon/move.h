@@ -97,6 +97,7 @@ struct ts_move {
     enum ts_move_sight sight;
     char seen[TS_MOVE_TEXT]; /* what, for people */
     ts_mono steady_since;    /* all is ready; TS_NEVER: it is not */
+    bool down_outside;       /* the step's container is not ours, and does not run yet */
     bool restarts_known;
     uint32_t restarts[TS_MOVE_PARTS_MAX]; /* as the step began */
     size_t blamed;                        /* the part that kept all from being well */

@@ -18,6 +18,7 @@
 #define STOP_MARGIN_MS 30000 /* beyond the grace */
 #define STEADY_MS      60000 /* the bot's start lines, as the operators wait for them; and all ready */
 #define SETTLE_MS      5000 /* all must stay ready so long */
+#define REFUSALS       2    /* of the engine, until they count */
 #define DIED_MAX       3    /* so often within one start: it will not come up */
 
 /* What was seen of the step's container. */
@@ -43,6 +44,7 @@ static struct ts_move_side *side_of(struct ts_move *m)
 {
     struct ts_move_place *p = &m->places[step_of(m)->part];
     switch (step_of(m)->deed) {
+    case TS_MOVE_KEEP:
     case TS_MOVE_STOP:
     case TS_MOVE_ASIDE:
     case TS_MOVE_CLEAN: return &p->now;
@@ -86,6 +88,7 @@ static int64_t limit_of(const struct ts_move *m, const struct ts_move_step *step
     bool starts = (step->deed == TS_MOVE_START) != is_back(m); /* or, for these two, stops */
     switch (step->deed) {
     case TS_MOVE_MAKE: return MAKE_MS;
+    case TS_MOVE_KEEP: return spec->ready_timeout_ms;
     case TS_MOVE_STOP:
     case TS_MOVE_START: return starts ? spec->ready_timeout_ms : stops > own ? stops : own;
     case TS_MOVE_CHECK:
@@ -151,9 +154,12 @@ static bool is_passing(const struct ts_error *err)
     return err->code == TS_E_TIMEOUT || err->code == TS_E_UNAVAILABLE || err->code == TS_E_PROTOCOL;
 }
 
+/* What the engine refuses it may refuse because it is just done: whoever was killed in between has
+ * asked before. So it is looked at again before a refusal counts. */
 static void not_done(struct ts_move *m, const struct ts_error *err)
 {
-    ts_move_see(m, is_passing(err) ? TS_MOVE_TROUBLE : TS_MOVE_FAILED, err->msg);
+    bool again = is_passing(err) || m->state.troubles < REFUSALS;
+    ts_move_see(m, again ? TS_MOVE_TROUBLE : TS_MOVE_FAILED, err->msg);
 }
 
 static void look_again(struct ts_move *m)
@@ -276,6 +282,16 @@ static bool is_up(const struct ts_svc *s)
            (s->phase == TS_PHASE_STOPPED && s->why == TS_WHY_COMPLETED && s->exit_code == 0);
 }
 
+/* For something that does not come up by itself. */
+static bool waits_in_vain(const struct ts_daemon *d, size_t i)
+{
+    const struct ts_svc *states = ts_super_states(d->super);
+    size_t dep = states[i].why == TS_WHY_DEPENDENCY
+                     ? ts_plan_first_unready(ts_super_nodes(d->super), states, i)
+                     : SIZE_MAX;
+    return dep != SIZE_MAX && is_lost(&states[dep]);
+}
+
 /* What the unit is doing, as seen. */
 static void tell_unit(struct ts_move *m, const struct ts_unit *u)
 {
@@ -307,7 +323,8 @@ static void start_unit(struct ts_move *m, struct ts_unit *u)
     uint32_t died = s->restarts_total - m->restarts[part];
     if (is_up(s)) {
         ts_move_see(m, TS_MOVE_REACHED, "");
-    } else if (is_lost(s) || (died >= DIED_MAX && !is_back(m))) {
+    } else if (is_lost(s) || waits_in_vain(m->daemon, u->index) ||
+               (died >= DIED_MAX && !is_back(m))) {
         ts_move_see(m, TS_MOVE_FAILED, m->seen);
     } else {
         m->pending = true;
@@ -332,6 +349,7 @@ static void start_outside(struct ts_move *m, const struct ts_move_side *s, const
     struct ts_error err;
     bool own_policy =
         s->policy.name[0] == '\0' || strcmp(look->c->policy.name, s->policy.name) == 0;
+    m->down_outside = !look->running;
     if (!look->running) {
         if (may_start(m, look)) {
             m->op = ts_container_start(m->daemon->engine, s->id, on_acted, m, &err);
@@ -474,6 +492,7 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
     };
     switch (step_of(m)->deed) {
     case TS_MOVE_MAKE: make(m, s, &look); break;
+    case TS_MOVE_KEEP:
     case TS_MOVE_STOP: stop_or_restart(m, s, &look); break;
     case TS_MOVE_ASIDE: set_aside(m, s, &look); break;
     case TS_MOVE_PLACE: place(m, s, &look); break;
@@ -563,11 +582,12 @@ void ts_move_perform(struct ts_move *m)
 {
     struct ts_error err;
     struct ts_move_side *s = side_of(m);
-    bool nothing_to_undo =
-        is_back(m) && (step_of(m)->deed == TS_MOVE_CHECK || step_of(m)->deed == TS_MOVE_SETTLE);
-    if (nothing_to_undo) {
+    enum ts_move_deed deed = step_of(m)->deed;
+    bool nothing =
+        is_back(m) ? deed == TS_MOVE_CHECK || deed == TS_MOVE_SETTLE : deed == TS_MOVE_KEEP;
+    if (nothing) {
         ts_move_see(m, TS_MOVE_REACHED, "");
-    } else if (step_of(m)->deed == TS_MOVE_SETTLE) {
+    } else if (deed == TS_MOVE_SETTLE) {
         settle(m);
     } else {
         /* One that is to be made has no id yet: perhaps an earlier try has made it. */

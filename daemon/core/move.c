@@ -145,6 +145,27 @@ static bool prepare(struct layout *l, const struct ts_move_options *options)
     return ok;
 }
 
+/* Puts a KEEP for each STOP before all, in the same order. */
+static bool put_keeps_first(struct ts_move_plan *plan)
+{
+    size_t keeps = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        keeps += plan->steps[i].deed == TS_MOVE_STOP;
+    }
+    if (plan->count + keeps > TS_MOVE_STEPS_MAX) {
+        return false;
+    }
+    memmove(plan->steps + keeps, plan->steps, plan->count * sizeof(plan->steps[0]));
+    plan->count += keeps;
+    size_t at = 0;
+    for (size_t i = keeps; i < plan->count; i++) {
+        if (plan->steps[i].deed == TS_MOVE_STOP) {
+            plan->steps[at++] = (struct ts_move_step){TS_MOVE_KEEP, plan->steps[i].part};
+        }
+    }
+    return true;
+}
+
 bool ts_move_lay_out(const struct ts_move_part *parts, size_t count,
                      const struct ts_move_options *options, struct ts_move_plan *ret)
 {
@@ -162,7 +183,7 @@ bool ts_move_lay_out(const struct ts_move_part *parts, size_t count,
         const struct ts_move_part *p = &parts[l.order[n]];
         ok = !p->changes || !p->has_now || add(ret, TS_MOVE_CLEAN, l.order[n]);
     }
-    return ok;
+    return ok && put_keeps_first(ret);
 }
 
 /* --- performing them */
@@ -230,9 +251,11 @@ static void pass_over(const struct ts_move_plan *plan, struct ts_move_state *s, 
 }
 
 /* What is started anew on the way back has its place again: nothing else depends on its success. */
-static bool may_be_passed_over(const struct ts_move_plan *plan, const struct ts_move_state *s)
+static bool may_be_passed_over(const struct ts_move_plan *plan, const struct ts_move_env *env,
+                               const struct ts_move_state *s)
 {
-    return plan->steps[s->at].deed == TS_MOVE_STOP;
+    enum ts_move_deed deed = plan->steps[s->at].deed;
+    return (deed == TS_MOVE_STOP || deed == TS_MOVE_KEEP) && !env->must_run;
 }
 
 static ts_mono limit_of(const struct ts_move_env *env, const struct ts_move_state *s)
@@ -250,7 +273,7 @@ static void tick(const struct ts_move_plan *plan, const struct ts_move_env *env,
         turn(plan, env, s, now, ret);
         return;
     }
-    if (late && may_be_passed_over(plan, s)) {
+    if (late && may_be_passed_over(plan, env, s)) {
         pass_over(plan, s, now, ret);
         return;
     }
@@ -284,7 +307,7 @@ static void failed(const struct ts_move_plan *plan, const struct ts_move_env *en
 {
     if (s->way == TS_MOVE_FORWARD) {
         turn(plan, env, s, now, ret);
-    } else if (may_be_passed_over(plan, s)) {
+    } else if (may_be_passed_over(plan, env, s)) {
         pass_over(plan, s, now, ret);
     } else {
         trouble(s, now);

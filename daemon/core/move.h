@@ -17,10 +17,11 @@
 #include "core/machine.h"
 
 #define TS_MOVE_PARTS_MAX 32
-#define TS_MOVE_STEPS_MAX (8 * TS_MOVE_PARTS_MAX)
+#define TS_MOVE_STEPS_MAX (9 * TS_MOVE_PARTS_MAX)
 
 /* X(symbol, name, forward, back): what a step does and how it is undone, for people. */
 #define TS_MOVE_DEEDS(X)                                                                           \
+    X(TS_MOVE_KEEP, "keep", "", "runs as it did")                                                  \
     X(TS_MOVE_MAKE, "make", "is made, beside what runs", "what was made for it is removed")        \
     X(TS_MOVE_STOP, "stop", "stops", "starts again as it was")                                     \
     X(TS_MOVE_ASIDE, "aside", "is set aside under another name", "gets its name back")             \
@@ -64,7 +65,9 @@ struct ts_move_options {
 /*
  * The steps, in order: dependencies before dependents, among equals what is guarded last, so that
  * nothing that could trade starts before the rest is seen well; stops the other way round, the
- * guarded one of two equals last. False: more than fit, or the dependencies go in a circle.
+ * guarded one of two equals last. What is stopped on the way is named first of all (KEEP), so that
+ * it is looked at last of all on the way back: whatever was killed meanwhile, it runs. False: more
+ * than fit, or the dependencies go in a circle.
  */
 bool ts_move_lay_out(const struct ts_move_part *parts, size_t count,
                      const struct ts_move_options *options, struct ts_move_plan *ret) TS_MUST_CHECK;
@@ -109,6 +112,7 @@ struct ts_move_env {
     int64_t limit_ms; /* how long it may take */
     ts_mono patience; /* not before this, whatever the limit says; in the past: none */
     bool no_rollback;
+    bool must_run; /* going back: nobody else starts it, so it is not passed over */
 };
 
 /* What follows, beside the new state. */
@@ -125,7 +129,7 @@ struct ts_move_state ts_move_begin(ts_mono now);
 /* One step of the machine. Total. Going forward, trouble is repeated within the limit; failure and
  * the limit's end turn it round, except at TS_MOVE_CLEAN, where all has been accepted: what cannot
  * be removed is left. Going back never gives up; only what does not come up again is passed over
- * (incomplete), because it has its place again and is supervised. */
+ * (incomplete), if it has its place again and is supervised. */
 struct ts_move_state ts_move_next(const struct ts_move_plan *plan, const struct ts_move_env *env,
                                   struct ts_move_state s, enum ts_move_sight sight, ts_mono now,
                                   struct ts_move_next *ret);
