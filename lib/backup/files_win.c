@@ -120,3 +120,11 @@ bool ts_backup_remove_dir(const char *path, struct ts_error *err)
     return ok && (RemoveDirectoryA(path) || GetLastError() == ERROR_FILE_NOT_FOUND ||
                   ts_error_win32(err, GetLastError(), "remove %.150s", path));
 }
+
+int64_t ts_backup_room(const char *state_dir)
+{
+    ULARGE_INTEGER left;
+    return GetDiskFreeSpaceExA(state_dir, &left, NULL, NULL) && left.QuadPart <= INT64_MAX
+               ? (int64_t)left.QuadPart
+               : INT64_MAX;
+}
