@@ -7,9 +7,10 @@
 
 #include "base/parse.h"
 
-#define CHUNK       (64 << 10)
-#define LINGER_MS   5000 /* for what was sent before our end was closed */
-#define STACK_BYTES (64 << 10)
+#define CHUNK        (64 << 10)
+#define SENT_AT_ONCE (256 << 10) /* taken from us while nobody reads */
+#define LINGER_MS    5000        /* for what was sent before our end was closed */
+#define STACK_BYTES  (64 << 10)
 
 /* GENERIC_WRITE would ask for FILE_CREATE_PIPE_INSTANCE too, which no client is given. */
 #define PIPE_RIGHTS                                                                                \
@@ -265,7 +266,13 @@ static bool launch(struct pump *p, evutil_socket_t *ret, struct ts_error *err)
     p->sock = ends[0];
     (void)evutil_make_socket_nonblocking(ends[1]);
     int on = 1;
+    int size = CHUNK; /* else the system lets megabytes wait that nobody reads */
+    int largest = SENT_AT_ONCE;
+    (void)setsockopt((SOCKET)ends[1], SOL_SOCKET, SO_SNDBUF, (const char *)&largest,
+                     sizeof(largest));
+    (void)setsockopt((SOCKET)ends[0], SOL_SOCKET, SO_SNDBUF, (const char *)&size, sizeof(size));
     for (size_t i = 0; i < TS_ARRAY_LEN(ends); i++) {
+        (void)setsockopt((SOCKET)ends[i], SOL_SOCKET, SO_RCVBUF, (const char *)&size, sizeof(size));
         (void)setsockopt((SOCKET)ends[i], IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof(on));
     }
     union {
