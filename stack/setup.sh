@@ -60,10 +60,11 @@ group_packages() {
         printf '%s\n' qemu-system-x86_64=qemu-system-x86 ssh=openssh-client
         ;;
     windows)
-        # wixl alone does not draw in what reads its result back.
+        # wixl alone does not draw in what reads its result back, wine64 not the library of its TLS.
         printf '%s\n' x86_64-w64-mingw32-gcc=gcc-mingw-w64-x86-64-win32 \
             x86_64-w64-mingw32-windmc=binutils-mingw-w64-x86-64 wine64 wixl=wixl msiinfo=msitools \
-            dpkg-source=dpkg-dev tclsh=tcl make=make xz=xz-utils
+            dpkg-source=dpkg-dev tclsh=tcl make=make xz=xz-utils \
+            gnutls-cli=gnutls-bin
         ;;
     *) ts_die "no such group of packages: $1 (build, engine, demo, test, bench, boot, kernel, windows)" ;;
     esac

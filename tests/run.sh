@@ -87,7 +87,7 @@ run_quickstart() {
 # That the benchmark runs; what it measures in so short a time counts for nothing.
 run_bench() {
     ts_title bench
-    ts_as_root env PATH="$PATH" "$python" -m pytest -p no:cacheprovider --verbose \
+    ts_as_root env PATH="$PATH" TRADESTACK_BUILD="$repo/build" "$python" -m pytest -p no:cacheprovider --verbose \
         --junit-xml "$results/bench.junit.xml" tests/bench 2>&1
 }
 
