@@ -112,7 +112,9 @@ class Machine:
 
     @staticmethod
     def _ready(status):
-        return status if status["state"] == "ready" and len(status["services"]) == 3 else None
+        """Also: no exchange of containers is under way (a rollout that a power cut interrupted)."""
+        well = status["state"] == "ready" and len(status["services"]) == 3
+        return status if well and status["move"] is None else None
 
     def journal(self, *arguments):
         """Entries of this boot, oldest first."""

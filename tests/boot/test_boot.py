@@ -253,6 +253,7 @@ def test_power_loss_at_any_moment(ready):
         ready.wait(lambda: outcome_of_power_loss(ready, began), 90, "ready stack or alert")
         if ready.status()["state"] != "ready":
             mend_engine(ready)
+        ready.wait_ready()
         ready.wait_title("the stack is up after an unexpected reboot", began)
 
 
