@@ -437,9 +437,9 @@ def test_the_engine_proxy_lets_the_whole_job_through_and_nothing_more(ready):
         ready.wait_ready()
         ready.reboot()
         ready.wait_ready()
-        for method, path in (("POST", "/v1.41/containers/create"), ("GET", "/v1.41/images/json"),
+        for method, path in (("POST", "/v1.41/containers/create"), ("GET", "/v1.41/volumes"),
                              ("POST", "/v1.41/containers/abc/exec"), ("DELETE", "/v1.41/containers/abc"),
-                             ("GET", "/v1.41/containers/../images/json")):  # fmt: skip
+                             ("GET", "/v1.41/containers/../volumes")):  # fmt: skip
             code = ready.run("curl", "--silent", "--path-as-is", "--output", "/dev/null", "--write-out",
                              "%{http_code}", "--unix-socket", "/run/tradestack-proxy/docker.sock",
                              "--request", method, f"http://x{path}")  # fmt: skip
