@@ -30,8 +30,8 @@ static void stop_stack(struct ts_daemon *d)
 {
     for (size_t i = 0; i < d->unit_count; i++) {
         const struct ts_svc *s = ts_super_state(d->super, i);
-        if (s->wanted == TS_WANTED_UP && s->hold_why != TS_WHY_MANUAL_STOP &&
-            (s->running || !s->held)) {
+        bool by_hand = s->held && s->hold_why == TS_WHY_MANUAL_STOP; /* else it is an old reason */
+        if (s->wanted == TS_WANTED_UP && !by_hand && (s->running || !s->held)) {
             d->units[i]->comes_back = true;
             ts_unit_post(d->units[i], &(struct ts_obs){.kind = TS_OBS_CMD_STOP});
         }

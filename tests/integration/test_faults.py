@@ -213,6 +213,10 @@ def test_release_gives_the_restart_policies_back(told):
 
 def test_stop_on_exit_stops_in_reverse_and_all_come_back(stack_factory):
     stack = bring_up(stack_factory(config={"daemon": {"stop_on_exit": "yes"}}))
+    stack.engine.docker("stop", "trading-bot")  # by hand, and taken back: it is one like the others
+    stack.daemon.wait_state("trading-bot", "held")
+    stack.engine.docker("start", "trading-bot")
+    stack.daemon.wait_ready()
     stack.daemon.stop()
     state = {c: stack.inspect(c)["State"] for c in stack.CONTAINERS}
     assert {s["Status"] for s in state.values()} == {"exited"}
