@@ -25,13 +25,12 @@ static int64_t longest_stop(struct ts_daemon *d)
     return longest;
 }
 
-/* Everything down. What a person has stopped or is stopping by hand is left alone. */
+/* Everything down. What a person holds, or has stopped by hand, and does not run is left alone. */
 static void stop_stack(struct ts_daemon *d)
 {
     for (size_t i = 0; i < d->unit_count; i++) {
         const struct ts_svc *s = ts_super_state(d->super, i);
-        bool by_hand = s->held && s->hold_why == TS_WHY_MANUAL_STOP; /* else it is an old reason */
-        if (s->wanted == TS_WANTED_UP && !by_hand && (s->running || !s->held)) {
+        if (s->wanted == TS_WANTED_UP && (s->running || !s->held)) {
             d->units[i]->comes_back = true;
             ts_unit_post(d->units[i], &(struct ts_obs){.kind = TS_OBS_CMD_STOP});
         }
