@@ -101,7 +101,7 @@ def monit_checks(world, count):
     stamps.touch()
     lines = []
     for i in range(count):
-        act = f'exec "{world.tool("stamp")} {stamps}"' if i == 0 else "alert"
+        act = f'exec "{world.tool("stamp")} {stamps}" repeat every 1 cycle' if i == 0 else "alert"
         lines.append(f"check host p{i} with address 127.0.0.1\n"
                      f"  if failed port {FIRST + i} type tcp with timeout 1 seconds then {act}\n")
     return "".join(lines), stamps
