@@ -75,6 +75,7 @@ static int stage(struct ctl *ctl, const struct ctl_compose *compose, const char 
 struct following {
     struct ctl_progress progress;
     bool exchanged; /* there was something to be exchanged */
+    bool planned;   /* its plan has been shown before */
 };
 
 static void each_reply(void *ctx, const struct ctl *ctl, const json_t *reply)
@@ -88,7 +89,7 @@ static void each_reply(void *ctx, const struct ctl *ctl, const json_t *reply)
         ctl_show_step(&f->progress, ctl, step);
     } else if (ctl->json) {
         ctl_print_json_line(reply);
-    } else if (json_is_object(plan)) {
+    } else if (json_is_object(plan) && !f->planned) {
         ctl_show_plan(ctl, plan);
     }
 }
@@ -110,7 +111,8 @@ static void end(void *ctx, const struct ctl *ctl)
 static int follow_move(struct ctl *ctl, const char *method, json_t *take_parameters,
                        const char *what, bool *ret_exchanged)
 {
-    struct following f = {.progress = ctl_progress_init(ctl)};
+    struct following f = {.progress = ctl_progress_init(ctl),
+                          .planned = strcmp(what, "migrate") == 0};
     const struct ctl_follower follower = {each_reply, tick, end, &f};
     int code = ctl_follow(ctl, method, take_parameters, what,
                           ctl->timeout_ms > 0 ? ctl->timeout_ms : STEP_MS, &follower);

@@ -477,13 +477,20 @@ static bool may_act(struct ts_move *m)
            m->state.way != TS_MOVE_HALTED;
 }
 
+static bool is_busy(const struct ts_move *m)
+{
+    return m->op != NULL || m->remake != NULL || m->check != NULL || m->validation != NULL;
+}
+
 static void arm(struct ts_move *m)
 {
     struct ts_move_env env = env_of(m);
     ts_mono now = ts_loop_now(m->daemon->loop);
     ts_mono due = ts_move_wakeup(&m->plan, &env, &m->state);
-    bool busy = m->op != NULL || m->remake != NULL || m->check != NULL;
-    if (m->unsaved) {
+    bool busy = is_busy(m);
+    if (m->sighted) { /* in this very turn, whose end sets the time of the next */
+        due = now;
+    } else if (m->unsaved) {
         due = ts_mono_add(now, JOURNAL_MS);
     } else if (m->pending && !busy) {
         due = ts_mono_min(due, ts_mono_add(now, POLL_MS));
@@ -518,8 +525,7 @@ void ts_move_turn(struct ts_daemon *d)
     } else {
         take(m, TS_MOVE_TICK);
     }
-    bool busy = m->op != NULL || m->remake != NULL || m->check != NULL;
-    if (ts_move_is_on(d) && m->pending && !busy && !m->unsaved) {
+    if (ts_move_is_on(d) && m->pending && !is_busy(m) && !m->unsaved) {
         m->pending = false;
         ts_move_perform(m);
     }

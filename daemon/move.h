@@ -8,6 +8,7 @@
  *   move.c           its turn: journal, act, tell; how it begins, resumes and ends
  *   move_steps.c     one step: look, act, look again
  *   move_check.c     what a started bot says in its log
+ *   move_settle.c    the last checkpoint: all stays ready, and the operators' points hold
  *   remake.h         a container that is gone, made from its snapshot
  *   backups.h        what ran before, kept and given back
  *   api_move.h       the control methods: api_move.c, api_move_follow.c, api_backup.c
@@ -24,16 +25,18 @@
 #include "core/move.h"
 #include "engine/containers.h"
 
-#define TS_MOVE_NEXT    ".next-"
-#define TS_MOVE_OLD     ".old-"
-#define TS_MOVE_TAG     24 /* NUL included; [a-z0-9]+ */
-#define TS_MOVE_TEXT    400
-#define TS_MOVE_LOG_MAX 20 /* lines of a log that are shown with a failure */
+#define TS_MOVE_NEXT     ".next-"
+#define TS_MOVE_OLD      ".old-"
+#define TS_MOVE_TAG      24 /* NUL included; [a-z0-9]+ */
+#define TS_MOVE_TEXT     400
+#define TS_MOVE_LOG_MAX  20 /* lines of a log that are shown with a failure */
+#define TS_MOVE_DIED_MAX 3  /* so often within one step: it will not come up */
 
 struct ts_daemon;
 struct ts_unit;
 struct ts_check;
 struct ts_remake;
+struct ts_validation;
 
 /* X(symbol, name) */
 #define TS_MOVE_KINDS(X)                                                                           \
@@ -90,6 +93,8 @@ struct ts_move {
     struct ts_engine_op *op;
     struct ts_remake *remake;
     struct ts_check *check;
+    struct ts_validation *validation;
+    bool invalid; /* it has found what must not be */
     struct ts_logs *log_reader;
     struct ts_timer *timer;
     bool pending; /* looked, and it is not there yet: look again soon */
@@ -146,6 +151,11 @@ void ts_move_drop(struct ts_move *m);
 /* --- move_steps.c */
 /* Looks at the present step and does what it needs. */
 void ts_move_perform(struct ts_move *m);
+/* Is the service where it is to be, or in a state that it does not leave by itself? */
+bool ts_move_is_up(const struct ts_svc *s);
+bool ts_move_is_lost(const struct ts_svc *s);
+/* What the unit is doing becomes what was seen. */
+void ts_move_tell_unit(struct ts_move *m, const struct ts_unit *u);
 /* Ends what is under way for it. */
 void ts_move_cancel(struct ts_move *m);
 int64_t ts_move_limit_ms(const struct ts_move *m);
@@ -163,6 +173,11 @@ struct ts_unit *ts_move_unit(const struct ts_move *m, size_t part, const struct 
 struct ts_check *ts_check_start(struct ts_move *m, const struct ts_container *c,
                                 struct ts_error *err) TS_MUST_CHECK;
 void ts_check_stop(struct ts_check *c);
+
+/* --- move_settle.c */
+/* Everything that the move has started stays ready for a while, and a migration's points hold. */
+void ts_move_settle(struct ts_move *m);
+void ts_move_validate_stop(struct ts_move *m);
 
 /* --- move_journal.c */
 json_t *ts_move_plan_json(const struct ts_move *m);

@@ -4,64 +4,53 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log_lines.h"
 #include "daemon.h"
 
 #define REOPEN_MS 500
 
-/* One of each row must be seen. */
-static const struct {
-    const char *any[3];
-    const char *what;
-} rows[] = {
-    {{"DRY_RUN=true"}, "\"DRY_RUN=true\""},
-    {{"onnected successfully"}, "\"Gateway connected successfully\""},
-    {{"(Paper Trading)"}, "\"Account: DU… (Paper Trading)\""},
-    {{"Strategy C", "Gameplan loaded", "gameplan loaded"}, "\"Defaulting to Strategy C\""},
-};
+/* What must be seen of a bot. */
+static const enum ts_log_mark wanted[] = {TS_MARK_DRY_RUN, TS_MARK_CONNECTED, TS_MARK_PAPER,
+                                          TS_MARK_STRATEGY};
 
 struct ts_check {
     struct ts_move *move;
     char id[TS_ENGINE_ID];
     bool tty;
     int64_t since; /* an earlier run proves nothing: behind its end */
-    bool seen[TS_ARRAY_LEN(rows)];
+    struct ts_log_view view;
     struct ts_logs *logs;
     struct ts_timer *retry;
 };
 
 static bool open_log(struct ts_check *c, struct ts_error *err);
 
-static void tell_missing(struct ts_check *c)
+static bool is_missing(const struct ts_check *c, size_t i)
 {
-    size_t n = (size_t)snprintf(c->move->seen, sizeof(c->move->seen), "its log does not say:");
-    for (size_t i = 0; i < TS_ARRAY_LEN(rows) && n < sizeof(c->move->seen); i++) {
-        if (!c->seen[i]) {
-            n +=
-                (size_t)snprintf(c->move->seen + n, sizeof(c->move->seen) - n, " %s", rows[i].what);
-        }
-    }
+    return c->view.marks[wanted[i]].count == 0;
 }
 
-static bool is_complete(const struct ts_check *c)
+static bool tell_missing(struct ts_check *c)
 {
-    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
-        if (!c->seen[i]) {
-            return false;
+    char *seen = c->move->seen;
+    size_t size = sizeof(c->move->seen);
+    bool any = false;
+    size_t n = (size_t)snprintf(seen, size, "its log does not yet have a line that");
+    for (size_t i = 0; i < TS_ARRAY_LEN(wanted) && n < size; i++) {
+        if (is_missing(c, i)) {
+            n += (size_t)snprintf(seen + n, size - n, "%s %s", any ? ";" : "",
+                                  ts_log_mark_what(wanted[i]));
+            any = true;
         }
     }
-    return true;
+    return any;
 }
 
 static void on_line(void *ctx, const struct ts_log_line *line)
 {
     struct ts_check *c = ctx;
-    for (size_t i = 0; i < TS_ARRAY_LEN(rows); i++) {
-        for (size_t k = 0; k < TS_ARRAY_LEN(rows[i].any) && rows[i].any[k] != NULL; k++) {
-            c->seen[i] = c->seen[i] || strstr(line->text, rows[i].any[k]) != NULL;
-        }
-    }
-    tell_missing(c);
-    if (is_complete(c)) {
+    ts_log_view_feed(&c->view, line->text, ts_loop_wall(c->move->daemon->loop));
+    if (!tell_missing(c)) {
         ts_move_see(c->move, TS_MOVE_REACHED, "");
     }
 }
@@ -107,7 +96,8 @@ struct ts_check *ts_check_start(struct ts_move *m, const struct ts_container *co
     c->tty = container->tty;
     c->since = container->finished_at.ms * 1000000; /* the start is noted after the first lines */
     (void)snprintf(c->id, sizeof(c->id), "%s", container->id);
-    tell_missing(c);
+    c->view.role = TS_ROLE_BOT;
+    (void)tell_missing(c);
     c->retry = ts_timer_new(m->daemon->loop, on_retry, c, err);
     if (c->retry == NULL || !open_log(c, err)) {
         ts_check_stop(c);

@@ -485,7 +485,23 @@ struct ts_move *ts_move_plan(struct ts_daemon *d, const struct ts_move_order *or
 
 /* --- for people and programs */
 
-static json_t *ports_of(const struct ts_container *c)
+/* One that does not run has no ports yet: those that were asked for. */
+static void add_bindings(const json_t *inspect, json_t *list)
+{
+    const char *port;
+    json_t *bindings;
+    json_object_foreach(ts_json_at(inspect, "HostConfig.PortBindings"), port, bindings)
+    {
+        for (size_t i = 0; i < json_array_size(bindings); i++) {
+            const json_t *b = json_array_get(bindings, i);
+            (void)json_array_append_new(list,
+                                        json_sprintf("%s:%s->%s", ts_json_str_or(b, "HostIp", ""),
+                                                     ts_json_str_or(b, "HostPort", ""), port));
+        }
+    }
+}
+
+static json_t *ports_of(const struct ts_container *c, const json_t *inspect)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < c->port_count; i++) {
@@ -493,6 +509,9 @@ static json_t *ports_of(const struct ts_container *c)
         (void)snprintf(text, sizeof(text), "%s:%u->%u/%s", c->ports[i].host_ip,
                        c->ports[i].host_port, c->ports[i].container_port, c->ports[i].protocol);
         (void)json_array_append_new(list, json_string(text));
+    }
+    if (c->port_count == 0) {
+        add_bindings(inspect, list);
     }
     return list;
 }
@@ -518,7 +537,7 @@ static json_t *describe_side(const struct ts_move_side *s)
     }
     return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "container", s->name, "aside", s->aside,
                      "project", c.project, "image", c.image, "running", (int)s->ran, "ports",
-                     ports_of(&c), "networks", networks_of(&c));
+                     ports_of(&c, s->snapshot), "networks", networks_of(&c));
 }
 
 json_t *ts_move_describe(const struct ts_move *m)

@@ -17,9 +17,8 @@
 #define MAKE_MS        120000
 #define STOP_MARGIN_MS 30000 /* beyond the grace */
 #define STEADY_MS      60000 /* the bot's start lines, as the operators wait for them; and all ready */
-#define SETTLE_MS      5000 /* all must stay ready so long */
-#define REFUSALS       2    /* of the engine, until they count */
-#define DIED_MAX       3    /* so often within one start: it will not come up */
+#define VALID_MS       120000 /* the same, and every point validated */
+#define REFUSALS       2      /* of the engine, until they count */
 
 /* What was seen of the step's container. */
 struct look {
@@ -91,8 +90,8 @@ static int64_t limit_of(const struct ts_move *m, const struct ts_move_step *step
     case TS_MOVE_KEEP: return spec->ready_timeout_ms;
     case TS_MOVE_STOP:
     case TS_MOVE_START: return starts ? spec->ready_timeout_ms : stops > own ? stops : own;
-    case TS_MOVE_CHECK:
-    case TS_MOVE_SETTLE: return STEADY_MS;
+    case TS_MOVE_CHECK: return STEADY_MS;
+    case TS_MOVE_SETTLE: return m->kind == TS_MOVE_MIGRATE ? VALID_MS : STEADY_MS;
     case TS_MOVE_ASIDE:
     case TS_MOVE_PLACE:
     case TS_MOVE_CLEAN:
@@ -129,7 +128,8 @@ void ts_move_expected(const struct ts_move *m, char *out, size_t size)
 {
     const struct ts_move_step *step = step_of(m);
     if (step->deed == TS_MOVE_SETTLE) {
-        (void)snprintf(out, size, "all services stay ready");
+        (void)snprintf(out, size, "all services stay ready%s",
+                       m->kind == TS_MOVE_MIGRATE ? ", and the validation passes" : "");
         return;
     }
     (void)snprintf(out, size, "%s %s", ts_move_part_name(m, step->part),
@@ -144,6 +144,7 @@ void ts_move_cancel(struct ts_move *m)
     m->remake = NULL;
     ts_check_stop(m->check);
     m->check = NULL;
+    ts_move_validate_stop(m);
 }
 
 /* --- engine calls */
@@ -267,8 +268,7 @@ static void stop_it(struct ts_move *m, const struct ts_move_side *s, const struc
     }
 }
 
-/* A state that it does not leave by itself. */
-static bool is_lost(const struct ts_svc *s)
+bool ts_move_is_lost(const struct ts_svc *s)
 {
     return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
            s->phase == TS_PHASE_HELD ||
@@ -276,7 +276,7 @@ static bool is_lost(const struct ts_svc *s)
             s->why == TS_WHY_COMPLETED && s->exit_code != 0);
 }
 
-static bool is_up(const struct ts_svc *s)
+bool ts_move_is_up(const struct ts_svc *s)
 {
     return s->phase == TS_PHASE_READY ||
            (s->phase == TS_PHASE_STOPPED && s->why == TS_WHY_COMPLETED && s->exit_code == 0);
@@ -289,11 +289,10 @@ static bool waits_in_vain(const struct ts_daemon *d, size_t i)
     size_t dep = states[i].why == TS_WHY_DEPENDENCY
                      ? ts_plan_first_unready(ts_super_nodes(d->super), states, i)
                      : SIZE_MAX;
-    return dep != SIZE_MAX && is_lost(&states[dep]);
+    return dep != SIZE_MAX && ts_move_is_lost(&states[dep]);
 }
 
-/* What the unit is doing, as seen. */
-static void tell_unit(struct ts_move *m, const struct ts_unit *u)
+void ts_move_tell_unit(struct ts_move *m, const struct ts_unit *u)
 {
     json_t *v = ts_status_service(m->daemon, u->index);
     (void)snprintf(m->seen, sizeof(m->seen), "%s is %s: %.250s", u->service,
@@ -319,12 +318,12 @@ static void start_unit(struct ts_move *m, struct ts_unit *u)
         m->pending = true;
         return;
     }
-    tell_unit(m, u);
+    ts_move_tell_unit(m, u);
     uint32_t died = s->restarts_total - m->restarts[part];
-    if (is_up(s)) {
+    if (ts_move_is_up(s)) {
         ts_move_see(m, TS_MOVE_REACHED, "");
-    } else if (is_lost(s) || waits_in_vain(m->daemon, u->index) ||
-               (died >= DIED_MAX && !is_back(m))) {
+    } else if (ts_move_is_lost(s) || waits_in_vain(m->daemon, u->index) ||
+               (died >= TS_MOVE_DIED_MAX && !is_back(m))) {
         ts_move_see(m, TS_MOVE_FAILED, m->seen);
     } else {
         m->pending = true;
@@ -516,68 +515,6 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
     }
 }
 
-static bool is_started(const struct ts_move *m, size_t part)
-{
-    for (size_t i = 0; i < m->plan.count; i++) {
-        if (m->plan.steps[i].deed == TS_MOVE_START && m->plan.steps[i].part == part) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* How the part's service does while all is to stay ready. */
-enum wellness { WELL, UNWELL, LOST };
-
-static enum wellness look_after(struct ts_move *m, size_t part)
-{
-    const struct ts_move_place *p = &m->places[part];
-    const struct ts_move_side *side = p->next.is ? &p->next : &p->now;
-    const struct ts_unit *u = ts_move_unit(m, part, side);
-    const struct ts_svc *s = u == NULL ? NULL : ts_super_state(m->daemon->super, u->index);
-    if (!is_started(m, part) || !side->ours || p->left_down) {
-        return WELL;
-    }
-    if (s != NULL && !m->restarts_known) {
-        m->restarts[part] = s->restarts_total;
-    }
-    if (s != NULL && is_up(s)) {
-        return WELL;
-    }
-    m->blamed = part;
-    if (s == NULL) {
-        (void)snprintf(m->seen, sizeof(m->seen), "%s has no container any more",
-                       ts_move_part_name(m, part));
-        return UNWELL;
-    }
-    tell_unit(m, u);
-    return is_lost(s) || s->restarts_total - m->restarts[part] >= DIED_MAX ? LOST : UNWELL;
-}
-
-/* Everything that the move has started stays ready for a while. */
-static void settle(struct ts_move *m)
-{
-    ts_mono now = ts_loop_now(m->daemon->loop);
-    enum wellness worst = WELL;
-    for (size_t i = 0; i < m->count && worst != LOST; i++) {
-        enum wellness it = look_after(m, i);
-        worst = it > worst ? it : worst;
-    }
-    m->restarts_known = true;
-    if (worst != WELL) {
-        m->steady_since = TS_NEVER;
-    } else if (m->steady_since.ms == TS_NEVER.ms) {
-        m->steady_since = now;
-    }
-    if (worst == LOST) {
-        ts_move_see(m, TS_MOVE_FAILED, m->seen);
-    } else if (worst == WELL && ts_mono_diff(m->steady_since, now) >= SETTLE_MS) {
-        ts_move_see(m, TS_MOVE_REACHED, "");
-    } else {
-        m->pending = true;
-    }
-}
-
 void ts_move_perform(struct ts_move *m)
 {
     struct ts_error err;
@@ -588,7 +525,7 @@ void ts_move_perform(struct ts_move *m)
     if (nothing) {
         ts_move_see(m, TS_MOVE_REACHED, "");
     } else if (deed == TS_MOVE_SETTLE) {
-        settle(m);
+        ts_move_settle(m);
     } else {
         /* One that is to be made has no id yet: perhaps an earlier try has made it. */
         const char *which = s->id[0] != '\0' ? s->id : s->aside;

@@ -20,17 +20,30 @@ BROKEN_S = 15
 class Killer:
     """Strikes once before and once after every deed while it is armed."""
 
-    def __init__(self, moments):
+    def __init__(self, moments, engine):
+        self.engine = engine
         self.moments = moments  # done or not: (False,) before, (True,) after, (False, True) both
         self.armed = False
         self.struck = queue.Queue()
         self.strikes = []
         self._seen = set()
+        self._names = {}
+
+    def _is_of_the_stack(self, deed):
+        """Not one of the helpers with which the validation looks from inside a network."""
+        (container,) = re.findall(r"^/containers/([^/?]+)", deed)
+        if container not in self._names:
+            name = self.engine.docker("inspect", "--format", "{{.Name}}", container, check=False)
+            if name:
+                self._names[container] = name
+        return self._names.get(container, "/?").startswith(("/ibkr-gateway", "/trading-bot", "/health-monitor"))
 
     def __call__(self, deed, done):
         # A container that is made anew on the way has another id and the same deed.
         key = (re.sub(r"[0-9a-f]{64}", lambda found: found[0][:12], deed), done)
         if not self.armed or done not in self.moments or key in self._seen:
+            return False
+        if not self._is_of_the_stack(deed):
             return False
         self._seen.add(key)
         self.strikes.append(key)
@@ -40,7 +53,7 @@ class Killer:
 
 @pytest.fixture
 def moving(stack_factory, images, world, request):
-    killer = Killer(request.param)
+    killer = Killer(request.param, images)
     proxy = EngineProxy(world / "proxy.sock", images.socket, killer)
     stack = stack_factory(env=CREDENTIALS, config={**CONFIG, "engine": {"address": proxy.host}})
     old = Standalone(stack)
