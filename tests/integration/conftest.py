@@ -152,6 +152,7 @@ def gateway(programs, tmp_path):
 def stack_factory(programs, images):
     """Makes stacks: `stack_factory(env={...}, config="...")`. All are gone after the test."""
     made = []
+    images.ensure()
 
     def make(**arguments):
         if made:

@@ -58,11 +58,14 @@ def moving(stack_factory, images, world, request):
     stack = stack_factory(env=CREDENTIALS, config={**CONFIG, "engine": {"address": proxy.host}})
     old = Standalone(stack)
     old.killer = killer
-    stack.daemon.start()
-    yield old
-    killer.armed = False
-    old.clean()
-    proxy.close()
+    try:
+        stack.daemon.start()
+        yield old
+    finally:
+        killer.armed = False
+        images.ensure()
+        old.clean()
+        proxy.close()
 
 
 def is_over(old):

@@ -250,7 +250,9 @@ class World:
             return True
         if self._trips(SERVICE):
             self.reset_safety()
-        elif service(status, SERVICE)["state"] in ("failed", "blocked", "stopped", "held"):
+        elif service(status, SERVICE)["state"] in (
+            "failed", "blocked", "stopped", "held", "backoff",
+        ):  # fmt: skip
             self.daemon.ctl("reset", SERVICE, check=False)
             self.daemon.ctl("up", "--no-wait", check=False)
         else:
