@@ -117,6 +117,8 @@ def listener():
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
+        daemon_threads = True
+        block_on_close = False  # a client that says nothing more is not waited for
 
     # Below the ports that engines, proxies and simulators are given by chance.
     server = Server(("127.0.0.2", 8042), Hello)
