@@ -172,9 +172,12 @@ bool ts_step_take_restart(struct ts_step *st, const char *detail)
 
 /* --- leaving a phase --------------------------------------------------------------------- */
 
-void ts_step_enter_waiting(struct ts_step *st, enum ts_why why)
+void ts_step_come_up(struct ts_step *st, enum ts_why why)
 {
-    ts_step_enter(st, TS_PHASE_WAITING, why, TS_NEVER, why == TS_WHY_WANTED ? "" : st->s.detail);
+    const struct ts_svc *s = &st->s;
+    bool at_once = ts_mono_reached(s->backoff_until, st->now);
+    ts_step_enter(st, at_once ? TS_PHASE_WAITING : TS_PHASE_BACKOFF, why,
+                  at_once ? TS_NEVER : s->backoff_until, why == TS_WHY_WANTED ? "" : s->detail);
 }
 
 /* Where a service rests that does not run and is not to be started. */
@@ -233,8 +236,10 @@ void ts_step_on_exit(struct ts_step *st)
                       detail);
     } else if (!ts_step_want_up(s)) {
         ts_step_enter_rest(st);
+    } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->new_container) {
+        ts_step_come_up(st, TS_WHY_WANTED); /* exchanged, not crashed: this one has never run */
     } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->after_gap) {
-        ts_step_enter_waiting(st, TS_WHY_ENGINE_RESTART); /* not its fault: costs no budget */
+        ts_step_come_up(st, TS_WHY_ENGINE_RESTART); /* not its fault: costs no budget */
     } else if (st->spec->restart == TS_RESTART_NEVER ||
                (st->spec->restart == TS_RESTART_ON_FAILURE && s->exit_code == 0)) {
         ts_step_enter(st, TS_PHASE_STOPPED, TS_WHY_COMPLETED, TS_NEVER, detail);

@@ -191,6 +191,7 @@ static void apply_command(struct ts_step *st)
         if (s->block != TS_BLOCK_NONE) {
             s->latch = TS_WHY_NONE;
             s->block = TS_BLOCK_NONE;
+            s->backoff_until = st->now; /* somebody has looked, and waits for it */
         }
         break;
     default: break;

@@ -35,7 +35,8 @@ void ts_step_issue_start(struct ts_step *st);
 void ts_step_issue_stop(struct ts_step *st);
 /* Takes one restart from the budget. False: it is used up, and the service is latched. */
 bool ts_step_take_restart(struct ts_step *st, const char *detail);
-void ts_step_enter_waiting(struct ts_step *st, enum ts_why why);
+/* It is to be up: from now on it waits for what it needs, or first for the end of its back-off. */
+void ts_step_come_up(struct ts_step *st, enum ts_why why);
 /* Where a service rests that does not run and is not to be started. */
 void ts_step_enter_rest(struct ts_step *st);
 void ts_step_enter_stopping(struct ts_step *st, enum ts_why why, bool restart);

@@ -54,10 +54,8 @@ static void step_unknown(struct ts_step *st)
         ts_step_enter(st, TS_PHASE_ABSENT, TS_WHY_MISSING, TS_NEVER, "");
     } else if (s->running) {
         ts_step_enter_starting(st, TS_WHY_ADOPTED);
-    } else if (ts_step_want_up(s) && !ts_mono_reached(s->backoff_until, st->now)) {
-        ts_step_enter(st, TS_PHASE_BACKOFF, TS_WHY_WANTED, s->backoff_until, ""); /* remembered */
     } else if (ts_step_want_up(s)) {
-        ts_step_enter_waiting(st, TS_WHY_WANTED);
+        ts_step_come_up(st, TS_WHY_WANTED); /* a back-off is remembered */
     } else {
         ts_step_enter_rest(st);
     }
@@ -115,7 +113,7 @@ static void step_rest(struct ts_step *st)
             ts_step_enter(st, TS_PHASE_ABSENT, TS_WHY_MISSING, TS_NEVER, "");
         }
     } else if (ts_step_want_up(s) && (asked || !completed)) {
-        ts_step_enter_waiting(st, TS_WHY_WANTED);
+        ts_step_come_up(st, TS_WHY_WANTED);
     } else if (!rests_right(s)) {
         ts_step_enter_rest(st);
     } else {
@@ -371,7 +369,7 @@ static void step_backoff(struct ts_step *st)
     } else if (!ts_step_want_up(s)) {
         ts_step_enter_rest(st);
     } else if (ts_mono_reached(s->backoff_until, st->now)) {
-        ts_step_enter_waiting(st, s->why);
+        ts_step_come_up(st, s->why);
     } else {
         s->deadline = s->backoff_until;
     }
@@ -389,14 +387,9 @@ static void stopped(struct ts_step *st)
     s->stop_hint = false;
     if (!s->exists) {
         ts_step_enter(st, TS_PHASE_ABSENT, TS_WHY_MISSING, TS_NEVER, "");
-    } else if (again && ts_step_want_up(s)) {
-        if (s->backoff_until.ms > st->now.ms) {
-            ts_step_enter(st, TS_PHASE_BACKOFF, why, s->backoff_until, s->detail);
-        } else {
-            ts_step_enter_waiting(st, why);
-        }
     } else if (ts_step_want_up(s)) {
-        ts_step_enter_waiting(st, TS_WHY_WANTED); /* the wish changed meanwhile */
+        ts_step_come_up(st,
+                        again ? why : TS_WHY_WANTED); /* not again: the wish changed meanwhile */
     } else {
         ts_step_enter_rest(st);
         if (s->phase == TS_PHASE_STOPPED) {

@@ -392,6 +392,19 @@ static void test_a_refused_start_is_judged_anew_when_somebody_asks(void **state)
     assert_int_equal(w.starts, 3);
 }
 
+static void test_an_exchanged_container_is_no_crash(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    unsigned starts = w.starts;
+    step(&w, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .exists = true, .new_container = true});
+    assert_phase(&w, TS_PHASE_STARTING, TS_WHY_WANTED);
+    assert_int_equal(w.starts, starts + 1);
+    assert_int_equal(w.s.restart_count, 0);
+    assert_int_equal(w.notices[TS_NOTICE_DOWN], 0);
+}
+
 static void trip(struct world *w, enum ts_why why)
 {
     step(w, &(struct ts_obs){.kind = TS_OBS_TRIP, .why = why});
@@ -461,6 +474,30 @@ static void test_a_trip_outlives_everything_but_its_own_reset(void **state)
     see(&w, TS_OBS_CMD_SAFETY_RESET);
     see(&w, TS_OBS_CMD_START);
     assert_int_equal(w.starts, starts + 1);
+}
+
+static void test_a_safety_reset_ends_a_back_off_and_an_unhold_shows_it(void **state)
+{
+    (void)state;
+    struct world w = new_world();
+    bring_up(&w);
+    unsigned starts = w.starts;
+    trip(&w, TS_WHY_LOG_TRIP);
+    op_done(&w, TS_OPR_DONE);
+    w.s.backoff_until = ts_mono_add(w.now, 10000); /* of a crash before it */
+    see(&w, TS_OBS_CMD_SAFETY_RESET);
+    assert_int_equal(w.starts, starts + 1);
+
+    w = new_world();
+    w.s.wanted = TS_WANTED_UP;
+    w.s.backoff_until = ts_mono_add(w.now, 10000);
+    see(&w, TS_OBS_CMD_HOLD);
+    inspect(&w, false, 1);
+    assert_phase(&w, TS_PHASE_HELD, TS_WHY_HOLD);
+    see(&w, TS_OBS_CMD_UNHOLD);
+    assert_phase(&w, TS_PHASE_BACKOFF, TS_WHY_WANTED);
+    later(&w, 10000);
+    assert_int_equal(w.starts, 1);
 }
 
 static void test_what_cannot_be_judged_waits_and_is_no_fault(void **state)
@@ -804,6 +841,7 @@ int main(void)
         cmocka_unit_test(test_a_running_container_is_adopted_not_restarted),
         cmocka_unit_test(test_crashes_back_off_then_give_up_once_until_reset),
         cmocka_unit_test(test_a_remembered_backoff_is_shown_and_waited_for),
+        cmocka_unit_test(test_a_safety_reset_ends_a_back_off_and_an_unhold_shows_it),
         cmocka_unit_test(test_jitter_lengthens_the_delay_by_its_share),
         cmocka_unit_test(test_stable_time_resets_the_backoff),
         cmocka_unit_test(test_a_hang_is_seen_at_once_and_acted_on_late),
@@ -816,6 +854,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_start_is_judged_anew_when_somebody_asks),
         cmocka_unit_test(test_a_trip_during_a_start_is_stopped_as_soon_as_it_runs),
         cmocka_unit_test(test_the_end_of_a_start_is_no_stop_without_effect),
+        cmocka_unit_test(test_an_exchanged_container_is_no_crash),
         cmocka_unit_test(test_a_trip_outlives_everything_but_its_own_reset),
         cmocka_unit_test(test_what_cannot_be_judged_waits_and_is_no_fault),
         cmocka_unit_test(test_a_suspended_service_comes_back_by_itself),
