@@ -1,6 +1,7 @@
 """lib/net against real name servers and servers, by way of net_real (net_real.c). The session's own
 network and mount namespace (conftest.py) let a test set the name server."""
 
+import errno
 import json
 import os
 import pathlib
@@ -108,6 +109,18 @@ def name_server(tmp_path):
         subprocess.run(["umount", "/etc/resolv.conf"], check=True)
 
 
+def bound(kind, handler):
+    """Below the ports that engines, proxies and simulators are given by chance."""
+    for port in range(8042, 8062):
+        try:
+            return kind(("127.0.0.2", port), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            print(subprocess.run(["ss", "-tanp"], capture_output=True, text=True, check=False).stdout)
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture
 def listener():
     class Hello(socketserver.BaseRequestHandler):
@@ -120,8 +133,7 @@ def listener():
         daemon_threads = True
         block_on_close = False  # a client that says nothing more is not waited for
 
-    # Below the ports that engines, proxies and simulators are given by chance.
-    server = Server(("127.0.0.2", 8042), Hello)
+    server = bound(Server, Hello)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1]

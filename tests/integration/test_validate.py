@@ -115,6 +115,7 @@ def test_what_does_not_hold_is_named(ready, receiver):
     assert all(points[name]["cure"] for name in bad)
     assert points["api"]["verdict"] == "pass"
     ready.engine.docker("stop", "--time", "1", BOT)
+    ready.daemon.wait_state("trading-bot", "held")
     _, points = validate(ready, check=False)
     assert points["reach"]["verdict"] == "unknown"
     assert not helpers(ready)
