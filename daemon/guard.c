@@ -344,18 +344,19 @@ void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret)
     u->guard.judged = true;
 }
 
-enum ts_finding ts_guard_judge_outside(struct ts_daemon *d, const char *service,
-                                       const json_t *inspect, char text[TS_DETAIL_MAX])
+void ts_guard_judge_outside(struct ts_daemon *d, const char *service, const json_t *inspect,
+                            const struct ts_plan_facts *plan, struct ts_judgement *ret)
 {
     struct ts_guard_facts facts;
-    struct ts_judgement j;
-    const struct ts_svc_spec *spec = ts_model_find(d->model, service);
+    const struct ts_svc_spec *own = ts_model_find(d->model, service);
+    const struct ts_svc_spec *spec = own != NULL ? own : &d->model->defaults;
     ts_guard_facts(d, NULL, &facts);
-    facts.guarded = (spec != NULL ? spec : &d->model->defaults)->guarded;
-    ts_guard_box(inspect, "", &facts.own);
-    ts_interlock_judge(&facts, &j);
-    ts_detail_copy(text, j.text);
-    return j.overall;
+    facts.guarded = spec->guarded;
+    ts_guard_box(inspect, spec->guarded ? spec->gameplan : "", &facts.own);
+    if (plan != NULL) {
+        facts.plan = *plan;
+    }
+    ts_interlock_judge(&facts, ret);
 }
 
 void ts_guard_cure(struct ts_unit *u, char *out, size_t size)

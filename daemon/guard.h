@@ -4,6 +4,7 @@
  *
  *   guard.c           facts, verdicts, what follows from them
  *   guard_plan.c      the gameplan in a service's volume
+ *   guard_start.c     a start in the audit trail, before it happens
  *   guard_settings.c  the settings that it depends on: a change of them is told
  *   approvals.c       approvals: from the audit trail, their expiry, revocation and voiding
  *   trail.c           the audit trail: what was done, by whom, before it is done
@@ -73,9 +74,10 @@ void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret);
 /* The facts for a judgement of a container that is not a unit's, as if it were guarded. */
 void ts_guard_facts(struct ts_daemon *d, struct ts_unit *u, struct ts_guard_facts *ret);
 /* Judges a container of another project that is to be started, by the rules for the service of that
- * name: PASS, UNKNOWN or FAIL; text: what decided. */
-enum ts_finding ts_guard_judge_outside(struct ts_daemon *d, const char *service,
-                                       const json_t *inspect, char text[TS_DETAIL_MAX]);
+ * name. plan: the gameplan that it would find; NULL: not looked at, as long as it is not to be
+ * started yet. */
+void ts_guard_judge_outside(struct ts_daemon *d, const char *service, const json_t *inspect,
+                            const struct ts_plan_facts *plan, struct ts_judgement *ret);
 /* Judges the unit and tells the machine what follows. */
 void ts_guard_pronounce(struct ts_unit *u);
 /* Something changed: all are judged again in the next turn. */
@@ -93,11 +95,27 @@ void ts_guard_stop(struct ts_daemon *d);
 /* The project was listed: is anything in it guarded at all? */
 void ts_guard_listed(struct ts_daemon *d, size_t containers);
 
+/* --- guard_start.c */
+struct ts_guarded_start {
+    const char *service;
+    const char *id; /* of the container */
+    const char *image;
+};
+/* Every rule passes: this is in the trail before the container is started. False: it could not be
+ * written, so j says now that nothing may be done. */
+bool ts_guard_allowed(struct ts_daemon *d, const struct ts_guarded_start *start,
+                      struct ts_judgement *j) TS_MUST_CHECK;
+void ts_guard_refused(struct ts_daemon *d, const struct ts_guarded_start *start,
+                      const struct ts_judgement *j);
+
 /* --- guard_settings.c */
 /* At the start and after a reload: are the settings still those that were known? */
 void ts_guard_settings(struct ts_daemon *d);
 
 /* --- guard_plan.c */
+/* What a file that was read says, and what follows from one that could not be read. */
+struct ts_plan_facts ts_plan_facts(const struct ts_container_file *file);
+struct ts_plan_facts ts_plan_unread(const struct ts_error *err);
 /* Looks now, unless a look is under way. */
 void ts_plan_look(struct ts_unit *u);
 /* What a look at the file found. */

@@ -23,7 +23,7 @@ static void judge_text(struct ts_plan_facts *p, const char *bytes, size_t n)
     }
 }
 
-static struct ts_plan_facts facts_of(const struct ts_container_file *file)
+struct ts_plan_facts ts_plan_facts(const struct ts_container_file *file)
 {
     struct ts_plan_facts p = {.state = TS_PLAN_BAD};
     if (!file->exists) {
@@ -39,12 +39,23 @@ static struct ts_plan_facts facts_of(const struct ts_container_file *file)
     return p;
 }
 
+struct ts_plan_facts ts_plan_unread(const struct ts_error *err)
+{
+    struct ts_plan_facts p = {.state = TS_PLAN_BAD, .detail = "it is too large"};
+    if (err->code != TS_E_LIMIT) { /* that is larger than any gameplan */
+        p.state = TS_PLAN_UNKNOWN;
+        (void)snprintf(p.detail, sizeof(p.detail), "the volume cannot be read: %.120s", err->msg);
+    }
+    return p;
+}
+
 static void take_failure(struct ts_unit *u, const struct ts_error *err)
 {
     struct ts_guard *g = &u->guard;
     ts_mono now = ts_loop_now(u->daemon->loop);
-    if (err->code == TS_E_LIMIT) { /* larger than any gameplan */
-        g->plan = (struct ts_plan_facts){.state = TS_PLAN_BAD, .detail = "it is too large"};
+    const struct ts_plan_facts unread = ts_plan_unread(err);
+    if (unread.state == TS_PLAN_BAD) {
+        g->plan = unread;
         return;
     }
     if (g->plan_failed.ms == TS_NEVER.ms) {
@@ -52,9 +63,7 @@ static void take_failure(struct ts_unit *u, const struct ts_error *err)
     }
     bool old = ts_mono_diff(g->plan_failed, now) >= u->daemon->model->blind_after_ms;
     if (old || g->plan.state == TS_PLAN_UNWATCHED) {
-        g->plan = (struct ts_plan_facts){.state = TS_PLAN_UNKNOWN};
-        (void)snprintf(g->plan.detail, sizeof(g->plan.detail), "the volume cannot be read: %.120s",
-                       err->msg);
+        g->plan = unread;
     }
 }
 
@@ -82,7 +91,7 @@ void ts_plan_take(struct ts_unit *u, const struct ts_container_file *file,
     if (err != NULL) {
         take_failure(u, err);
     } else {
-        g->plan = facts_of(file);
+        g->plan = ts_plan_facts(file);
         g->plan_failed = TS_NEVER;
         g->plan_at = ts_loop_wall(d->loop);
     }

@@ -51,6 +51,7 @@ void ts_move_drop(struct ts_move *m)
     }
     json_decref(m->networks);
     json_decref(m->log);
+    json_decref(m->outside);
     free(m);
 }
 
@@ -372,11 +373,12 @@ static bool any_left_down(const struct ts_move *m)
 static void tell_end(struct ts_move *m)
 {
     struct ts_daemon *d = m->daemon;
-    char text[TS_MOVE_TEXT + 80];
+    char text[TS_MOVE_TEXT * 2];
     bool done = m->state.way == TS_MOVE_DONE;
-    (void)snprintf(text, sizeof(text), "%s %s%s%s", ts_move_kind_name(m->kind),
+    (void)snprintf(text, sizeof(text), "%s %s%s%s%s%s", ts_move_kind_name(m->kind),
                    done ? "done: all is ready" : "gone back: all is as it was",
                    m->state.incomplete ? ", but not all of it has become ready again" : "",
+                   m->left_out[0] != '\0' ? ": " : "", m->left_out,
                    any_left_down(m) ? ", but for what an operator has stopped meanwhile" : "");
     TS_LOG(d->log, done ? TS_MSG_MOVE : TS_MSG_MOVE_FAILED, TS_FIELDS(TS_STR("tag", m->tag)), "%s",
            text);
@@ -429,6 +431,15 @@ static void step_changed(struct ts_move *m)
     ts_api_changed(m->daemon, SIZE_MAX);
 }
 
+/* On the way back a step was left without what it is for: which, and why. */
+static void leave_out(struct ts_move *m)
+{
+    size_t n = strlen(m->left_out);
+    (void)snprintf(m->left_out + n, sizeof(m->left_out) - n, "%s%s: %.200s", n > 0 ? "; " : "",
+                   ts_move_part_name(m, m->plan.steps[m->state.at].part),
+                   m->seen[0] != '\0' ? m->seen : "nothing was seen of it");
+}
+
 static void take(struct ts_move *m, enum ts_move_sight sight)
 {
     struct ts_move_next next;
@@ -440,6 +451,9 @@ static void take(struct ts_move *m, enum ts_move_sight sight)
         struct ts_move_state after = m->state;
         m->state = before;
         ts_move_cancel(m);
+        if (before.way == TS_MOVE_BACK && sight != TS_MOVE_REACHED) {
+            leave_out(m);
+        }
         tell_step(m, true, !next.turned, m->seen);
         m->state = after;
     }

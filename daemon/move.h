@@ -86,8 +86,9 @@ struct ts_move {
     struct ts_move_place places[TS_MOVE_PARTS_MAX];
     struct ts_move_plan plan;
     struct ts_move_state state;
-    char why[TS_MOVE_TEXT]; /* it went back or halted: expected and seen */
-    json_t *log;            /* the last lines of what failed */
+    char why[TS_MOVE_TEXT];      /* it went back or halted: expected and seen */
+    char left_out[TS_MOVE_TEXT]; /* what did not start again on the way back, and why */
+    json_t *log;                 /* the last lines of what failed */
 
     /* of the step under way */
     struct ts_engine_op *op;
@@ -102,6 +103,7 @@ struct ts_move {
     enum ts_move_sight sight;
     char seen[TS_MOVE_TEXT]; /* what, for people */
     ts_mono steady_since;    /* all is ready; TS_NEVER: it is not */
+    json_t *outside;         /* the inspect answer of one that is not ours and is being started */
     bool down_outside;       /* the step's container is not ours, and does not run yet */
     bool restarts_known;
     uint32_t restarts[TS_MOVE_PARTS_MAX]; /* as the step began */
@@ -167,6 +169,15 @@ ts_mono ts_move_patience(const struct ts_move *m);
 void ts_move_expected(const struct ts_move *m, char *out, size_t size);
 /* The unit of a side, if its container stands for the service now; else NULL. */
 struct ts_unit *ts_move_unit(const struct ts_move *m, size_t part, const struct ts_move_side *side);
+
+/* The engine has answered a call, or has refused it: what that means for the step. */
+void ts_move_acted(void *ctx, enum ts_outcome outcome, const struct ts_error *err);
+void ts_move_not_done(struct ts_move *m, const struct ts_error *err);
+
+/* --- move_outside.c */
+/* Starts the step's container, of another project, if the interlock allows it; inspect: the
+ * engine's answer about it. Ends with ts_move_see() or another look. */
+void ts_move_start_outside(struct ts_move *m, json_t *inspect);
 
 /* --- move_check.c */
 /* Reads a container's log for what a safe bot says at its start. Ends with ts_move_see(). */

@@ -53,10 +53,11 @@ json_t *ts_move_state_json(const struct ts_move *m)
             (void)json_array_append_new(down, json_integer((json_int_t)i));
         }
     }
-    return json_pack("{s:s, s:I, s:b, s:b, s:b, s:o, s:s, s:O?}", "way",
+    return json_pack("{s:s, s:I, s:b, s:b, s:s, s:b, s:o, s:s, s:O?}", "way",
                      ts_move_way_name(m->state.way), "at", (json_int_t)m->state.at, "begun",
-                     (int)m->state.begun, "incomplete", (int)m->state.incomplete, "kept",
-                     (int)m->kept, "left_down", down, "why", m->why, "log", m->log);
+                     (int)m->state.begun, "incomplete", (int)m->state.incomplete, "left_out",
+                     m->left_out, "kept", (int)m->kept, "left_down", down, "why", m->why, "log",
+                     m->log);
 }
 
 static bool parse_side(const json_t *v, struct ts_move_side *ret)
@@ -135,6 +136,7 @@ static bool parse_state(const json_t *v, struct ts_move *m)
     }
     m->state.begun = ts_json_bool_or(v, "begun", false);
     m->state.incomplete = ts_json_bool_or(v, "incomplete", false);
+    ts_copy_cut(m->left_out, sizeof(m->left_out), ts_json_str_or(v, "left_out", ""));
     m->kept = ts_json_bool_or(v, "kept", false);
     m->state.at = (size_t)at;
     ts_copy_cut(m->why, sizeof(m->why), ts_json_str_or(v, "why", ""));

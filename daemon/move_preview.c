@@ -213,16 +213,16 @@ static void check_ports(const struct ts_move *m, json_t *checks)
 static void check_safety(const struct ts_move *m, json_t *checks)
 {
     for (size_t i = 0; i < m->count; i++) {
-        char text[TS_DETAIL_MAX];
+        struct ts_judgement j;
         char what[TS_NAME_MAX + 64];
         if (!m->places[i].next.is) {
             continue;
         }
-        enum ts_finding finding = ts_guard_judge_outside(m->daemon, m->places[i].service,
-                                                         m->places[i].next.snapshot, text);
+        ts_guard_judge_outside(m->daemon, m->places[i].service, m->places[i].next.snapshot, NULL,
+                               &j);
         (void)snprintf(what, sizeof(what), "%s keeps to the safety rules", m->places[i].service);
-        bool ok = finding != TS_FINDING_FAIL;
-        add(checks, ok, what, ok ? "dry-run and paper, as far as the file tells" : text);
+        bool ok = j.overall != TS_FINDING_FAIL;
+        add(checks, ok, what, ok ? "dry-run and paper, as far as the file tells" : j.text);
     }
 }
 

@@ -157,7 +157,7 @@ static bool is_passing(const struct ts_error *err)
 
 /* What the engine refuses it may refuse because it is just done: whoever was killed in between has
  * asked before. So it is looked at again before a refusal counts. */
-static void not_done(struct ts_move *m, const struct ts_error *err)
+void ts_move_not_done(struct ts_move *m, const struct ts_error *err)
 {
     bool again = is_passing(err) || m->state.troubles < REFUSALS;
     ts_move_see(m, again ? TS_MOVE_TROUBLE : TS_MOVE_FAILED, err->msg);
@@ -169,13 +169,13 @@ static void look_again(struct ts_move *m)
     ts_daemon_kick(m->daemon);
 }
 
-static void on_acted(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
+void ts_move_acted(void *ctx, enum ts_outcome outcome, const struct ts_error *err)
 {
     struct ts_move *m = ctx;
     (void)outcome;
     m->op = NULL;
     if (err != NULL && err->code != TS_E_NOT_FOUND) { /* gone: the next look sees that */
-        not_done(m, err);
+        ts_move_not_done(m, err);
     } else {
         look_again(m);
     }
@@ -184,14 +184,14 @@ static void on_acted(void *ctx, enum ts_outcome outcome, const struct ts_error *
 static void check_call(struct ts_move *m, const struct ts_error *err)
 {
     if (m->op == NULL) {
-        not_done(m, err);
+        ts_move_not_done(m, err);
     }
 }
 
 static void rename_to(struct ts_move *m, const struct ts_move_side *s, const char *name)
 {
     struct ts_error err;
-    m->op = ts_container_rename(m->daemon->engine, s->id, name, on_acted, m, &err);
+    m->op = ts_container_rename(m->daemon->engine, s->id, name, ts_move_acted, m, &err);
     check_call(m, &err);
 }
 
@@ -199,14 +199,15 @@ static void set_policy(struct ts_move *m, const struct ts_move_side *s,
                        const struct ts_restart_policy *policy)
 {
     struct ts_error err;
-    m->op = ts_container_set_policy(m->daemon->engine, s->id, policy, on_acted, m, &err);
+    m->op = ts_container_set_policy(m->daemon->engine, s->id, policy, ts_move_acted, m, &err);
     check_call(m, &err);
 }
 
 static void remove_it(struct ts_move *m, const struct ts_move_side *s)
 {
     struct ts_error err;
-    m->op = ts_container_remove(m->daemon->engine, s->id, TS_REMOVE_STOPPED, on_acted, m, &err);
+    m->op =
+        ts_container_remove(m->daemon->engine, s->id, TS_REMOVE_STOPPED, ts_move_acted, m, &err);
     check_call(m, &err);
 }
 
@@ -215,7 +216,7 @@ static void on_remade(void *ctx, const char *id, const struct ts_error *err)
     struct ts_move *m = ctx;
     m->remake = NULL;
     if (err != NULL) {
-        not_done(m, err);
+        ts_move_not_done(m, err);
         return;
     }
     (void)snprintf(side_of(m)->id, TS_ENGINE_ID, "%s", id);
@@ -233,7 +234,7 @@ static void remake(struct ts_move *m, const struct ts_move_side *s, const char *
     }
     m->remake = ts_remake_start(m->daemon, &order, on_remade, m, &err);
     if (m->remake == NULL) {
-        not_done(m, &err);
+        ts_move_not_done(m, &err);
     }
 }
 
@@ -263,7 +264,7 @@ static void stop_it(struct ts_move *m, const struct ts_move_side *s, const struc
     } else if (!look->running) {
         ts_move_see(m, TS_MOVE_REACHED, "");
     } else {
-        m->op = ts_container_stop(m->daemon->engine, s->id, grace_of(m, s), on_acted, m, &err);
+        m->op = ts_container_stop(m->daemon->engine, s->id, grace_of(m, s), ts_move_acted, m, &err);
         check_call(m, &err);
     }
 }
@@ -330,30 +331,13 @@ static void start_unit(struct ts_move *m, struct ts_unit *u)
     }
 }
 
-/* Judged as the interlock would before a start of ours. */
-static bool may_start(struct ts_move *m, const struct look *look)
-{
-    char text[TS_DETAIL_MAX];
-    enum ts_finding finding =
-        ts_guard_judge_outside(m->daemon, m->places[step_of(m)->part].service, look->raw, text);
-    if (finding == TS_FINDING_PASS) {
-        return true;
-    }
-    ts_move_see(m, finding == TS_FINDING_FAIL ? TS_MOVE_FAILED : TS_MOVE_TROUBLE, text);
-    return false;
-}
-
 static void start_outside(struct ts_move *m, const struct ts_move_side *s, const struct look *look)
 {
-    struct ts_error err;
     bool own_policy =
         s->policy.name[0] == '\0' || strcmp(look->c->policy.name, s->policy.name) == 0;
     m->down_outside = !look->running;
     if (!look->running) {
-        if (may_start(m, look)) {
-            m->op = ts_container_start(m->daemon->engine, s->id, on_acted, m, &err);
-            check_call(m, &err);
-        }
+        ts_move_start_outside(m, look->raw);
     } else if (!own_policy) {
         set_policy(m, s, &s->policy); /* nobody but the engine restarts it */
     } else if (look->c->health == TS_HEALTH_STARTING || look->c->health == TS_HEALTH_UNHEALTHY) {
@@ -467,7 +451,7 @@ static void check(struct ts_move *m, const struct look *look)
     }
     m->check = ts_check_start(m, look->c, &err);
     if (m->check == NULL) {
-        not_done(m, &err);
+        ts_move_not_done(m, &err);
     }
 }
 
@@ -478,7 +462,7 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
     struct ts_move_side *s = side_of(m);
     m->op = NULL;
     if (err != NULL && err->code != TS_E_NOT_FOUND) {
-        not_done(m, err);
+        ts_move_not_done(m, err);
         return;
     }
     const struct look look = {

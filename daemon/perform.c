@@ -68,6 +68,12 @@ static void on_started(void *ctx, enum ts_outcome outcome, const struct ts_error
 
 /* --- a start: everything is looked at anew, judged, written down, and only then asked for */
 
+static struct ts_guarded_start start_of(const struct ts_unit *u)
+{
+    return (struct ts_guarded_start){
+        .service = u->service, .id = u->id, .image = u->container.image_id};
+}
+
 static void refuse(struct ts_unit *u, const struct ts_judgement *j)
 {
     struct ts_daemon *d = u->daemon;
@@ -80,44 +86,10 @@ static void refuse(struct ts_unit *u, const struct ts_judgement *j)
     u->acting = NULL;
     u->epoch++;
     if (sure) {
-        struct ts_error ignored;
-        json_t *data = json_pack("{s:s, s:s}", "rule", ts_rule_name(j->rule), "container", u->id);
-        const struct ts_trail_note note = {.event = "start",
-                                           .service = u->service,
-                                           .outcome = "refused",
-                                           .text = j->text,
-                                           .data = data};
-        (void)ts_trail_add(d, &note, NULL, &ignored);
-        json_decref(data);
+        const struct ts_guarded_start start = start_of(u);
+        ts_guard_refused(d, &start, j);
     }
     ts_unit_post(u, &obs);
-}
-
-/* The start of a guarded service is in the trail before it happens. */
-static bool write_down(struct ts_unit *u, struct ts_judgement *j)
-{
-    struct ts_error err;
-    json_t *data = json_pack("{s:s, s:s}", "container", u->id, "image", u->container.image_id);
-    json_t *rules = json_object();
-    for (unsigned i = 0; i < TS_RULE_COUNT; i++) {
-        (void)json_object_set_new(rules, ts_rule_name((enum ts_rule)i),
-                                  json_string(ts_finding_name(j->rules[i].finding)));
-    }
-    (void)json_object_set_new(data, "rules", rules);
-    const struct ts_trail_note note = {.event = "start",
-                                       .service = u->service,
-                                       .outcome = "allowed",
-                                       .text = "every rule passes",
-                                       .data = data,
-                                       .first = true};
-    bool ok = ts_trail_add(u->daemon, &note, NULL, &err);
-    json_decref(data);
-    if (!ok) {
-        j->overall = TS_FINDING_UNKNOWN;
-        j->why = TS_WHY_UNVERIFIED;
-        ts_detail_copy(j->text, err.msg);
-    }
-    return ok;
 }
 
 /* Another container has taken the place of the one that was looked at: what was seen of that one
@@ -142,7 +114,8 @@ static void decide(struct ts_unit *u)
     }
     ts_guard_judge(u, &j);
     bool guarded = ts_super_spec(d->super, u->index)->guarded;
-    if (j.overall != TS_FINDING_PASS || (guarded && !write_down(u, &j))) {
+    const struct ts_guarded_start start = start_of(u);
+    if (j.overall != TS_FINDING_PASS || (guarded && !ts_guard_allowed(d, &start, &j))) {
         refuse(u, &j);
         return;
     }

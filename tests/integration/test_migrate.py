@@ -1,6 +1,8 @@
 """The operators' move: from a gateway that runs from a file of its own, in a network of its own, to
 the unified stack, whose file was never started or only its health monitor. With real Compose."""
 
+import json
+import pathlib
 import re
 
 import pytest
@@ -89,6 +91,44 @@ def test_a_failed_checkpoint_goes_back_by_itself(old, settings, step, seen):
     if step:
         assert f"expected: {step}" in done.stderr and "last lines of its log" in done.stderr
     old.is_as_before()
+
+
+OLD_BOT = """\
+  trading-bot:
+    container_name: trading-bot
+    image: tradestack-bot:latest
+    environment: {GATEWAY_HOST: gateway, GATEWAY_PORT: "4004", TRADING_MODE: paper, DRY_RUN: "true"}
+    volumes: ["plans:/data:ro"]
+    restart: unless-stopped
+    stop_grace_period: 5s
+volumes: {plans: {}}
+"""
+
+
+@pytest.mark.parametrize("plan", [False, True], ids=["allowed", "refused"])
+def test_an_old_bot_starts_again_by_the_same_rules(old, plan):
+    """The daemon starts it itself on the way back: judged and written down like any start of a bot."""
+    old.file.write_text(OLD + OLD_BOT, encoding="utf-8")
+    old.start()
+    before = old.stack.inspect("trading-bot")
+    if plan:
+        volume = old.stack.engine.docker("volume", "inspect", "gateway_plans", "--format", "{{.Mountpoint}}")
+        pathlib.Path(volume, "gameplan.json").write_text("{}", encoding="utf-8")
+    old.change(BOT_IMAGE="tradestack-monitor:latest")
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1, done.stdout
+    after = old.stack.inspect("trading-bot")
+    assert after["Id"] == before["Id"] and old.stack.inspect("ibkr-gateway")["State"]["Running"]
+    starts = [e for e in map(json.loads, old.daemon.ctl("audit", "--json").stdout.splitlines())
+              if e["event"] == "start" and e["data"]["container"] == before["Id"]]  # fmt: skip
+    assert [e["outcome"] for e in starts] == ["refused" if plan else "allowed"], done.stdout
+    assert after["State"]["Running"] == (not plan)
+    if plan:
+        assert "gameplan" in starts[0]["text"]
+        events = old.daemon.ctl("events").stdout
+        assert "trading-bot: the safety rules refuse it: the gameplan is refused" in events
+    old.stack.engine.docker("rm", "--force", "--volumes", "trading-bot")
+    old.stack.engine.docker("volume", "rm", "gateway_plans")
 
 
 def test_halted_on_demand_then_back(old):
