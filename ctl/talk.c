@@ -108,7 +108,10 @@ static void move_failed(const json_t *p, const char *what)
 {
     const json_t *log = json_object_get(p, "log");
     bool halted = strcmp(ts_json_str_or(p, "outcome", ""), "halted") == 0;
-    ctl_error("%s: %s", what, halted ? "halted" : "did not succeed, and everything was put back");
+    const char *left_out = ts_json_str_or(p, "left_out", "");
+    ctl_error("%s: %s%s%s", what,
+              halted ? "halted" : "did not succeed, and everything was put back",
+              left_out[0] != '\0' ? ", but not all of it runs: " : "", left_out);
     ctl_hint("%s", ts_json_str_or(p, "reason", ""));
     if (json_array_size(log) > 0) {
         ctl_hint("the last lines of its log:");

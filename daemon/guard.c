@@ -174,13 +174,7 @@ void ts_guard_new_run(struct ts_unit *u)
 
 bool ts_guard_is_gateway(const struct ts_unit *u)
 {
-    const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
-    for (size_t i = 0; i < spec->probe_count; i++) {
-        if (spec->probes[i].kind == TS_PROBE_IBAPI) {
-            return true;
-        }
-    }
-    return false;
+    return ts_model_is_gateway(ts_super_spec(u->daemon->super, u->index));
 }
 
 void ts_guard_saw_accounts(struct ts_unit *u, const struct ts_probe_result *result)
@@ -342,21 +336,6 @@ void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret)
     u->guard.last = *ret;
     u->guard.judged_at = ts_loop_wall(u->daemon->loop);
     u->guard.judged = true;
-}
-
-void ts_guard_judge_outside(struct ts_daemon *d, const char *service, const json_t *inspect,
-                            const struct ts_plan_facts *plan, struct ts_judgement *ret)
-{
-    struct ts_guard_facts facts;
-    const struct ts_svc_spec *own = ts_model_find(d->model, service);
-    const struct ts_svc_spec *spec = own != NULL ? own : &d->model->defaults;
-    ts_guard_facts(d, NULL, &facts);
-    facts.guarded = spec->guarded;
-    ts_guard_box(inspect, spec->guarded ? spec->gameplan : "", &facts.own);
-    if (plan != NULL) {
-        facts.plan = *plan;
-    }
-    ts_interlock_judge(&facts, ret);
 }
 
 void ts_guard_cure(struct ts_unit *u, char *out, size_t size)

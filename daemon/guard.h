@@ -4,6 +4,7 @@
  *
  *   guard.c           facts, verdicts, what follows from them
  *   guard_plan.c      the gameplan in a service's volume
+ *   guard_outside.c   containers of another project, in a migration
  *   guard_start.c     a start in the audit trail, before it happens
  *   guard_settings.c  the settings that it depends on: a change of them is told
  *   approvals.c       approvals: from the audit trail, their expiry, revocation and voiding
@@ -73,11 +74,6 @@ void ts_guard_box(const json_t *inspect, const char *gameplan, struct ts_box_fac
 void ts_guard_judge(struct ts_unit *u, struct ts_judgement *ret);
 /* The facts for a judgement of a container that is not a unit's, as if it were guarded. */
 void ts_guard_facts(struct ts_daemon *d, struct ts_unit *u, struct ts_guard_facts *ret);
-/* Judges a container of another project that is to be started, by the rules for the service of that
- * name. plan: the gameplan that it would find; NULL: not looked at, as long as it is not to be
- * started yet. */
-void ts_guard_judge_outside(struct ts_daemon *d, const char *service, const json_t *inspect,
-                            const struct ts_plan_facts *plan, struct ts_judgement *ret);
 /* Judges the unit and tells the machine what follows. */
 void ts_guard_pronounce(struct ts_unit *u);
 /* Something changed: all are judged again in the next turn. */
@@ -94,6 +90,29 @@ void ts_guard_stop(struct ts_daemon *d);
 
 /* The project was listed: is anything in it guarded at all? */
 void ts_guard_listed(struct ts_daemon *d, size_t containers);
+
+/* --- guard_outside.c */
+/* Of another project, to be started: */
+struct ts_guard_outside {
+    const char *service; /* by whose rules */
+    const json_t *inspect;
+    struct ts_plan_facts plan;
+    struct {
+        const char *service;
+        const json_t *inspect;
+    } gateways[TS_GATEWAYS_MAX]; /* beside it in that project */
+    size_t gateway_count;
+    bool gateways_cut; /* there are more */
+};
+/* A container that is to be made: what can be said before. UNKNOWN is no reason against it. */
+void ts_guard_judge_planned(struct ts_daemon *d, const char *service, const json_t *inspect,
+                            struct ts_judgement *ret);
+/* Nobody holds an API session with a gateway of that project, so which accounts it serves is not
+ * seen. Therefore no approval counts: dry-run and paper, on the bot and on its gateways, or no
+ * start.
+ */
+void ts_guard_judge_outside(struct ts_daemon *d, const struct ts_guard_outside *outside,
+                            struct ts_judgement *ret);
 
 /* --- guard_start.c */
 struct ts_guarded_start {

@@ -434,10 +434,14 @@ static void step_changed(struct ts_move *m)
 /* On the way back a step was left without what it is for: which, and why. */
 static void leave_out(struct ts_move *m)
 {
+    char text[TS_MOVE_TEXT];
     size_t n = strlen(m->left_out);
-    (void)snprintf(m->left_out + n, sizeof(m->left_out) - n, "%s%s: %.200s", n > 0 ? "; " : "",
+    (void)snprintf(text, sizeof(text), "%s: %.200s",
                    ts_move_part_name(m, m->plan.steps[m->state.at].part),
                    m->seen[0] != '\0' ? m->seen : "nothing was seen of it");
+    if (strstr(m->left_out, text) == NULL) { /* two steps may start the same */
+        (void)snprintf(m->left_out + n, sizeof(m->left_out) - n, "%s%s", n > 0 ? "; " : "", text);
+    }
 }
 
 static void take(struct ts_move *m, enum ts_move_sight sight)

@@ -23,6 +23,24 @@ static const struct ts_svc_spec *spec_of(const struct ts_move *m)
     return own != NULL ? own : &m->daemon->model->defaults;
 }
 
+/* The gateways that it had beside it before the move. */
+static void add_gateways(const struct ts_move *m, struct ts_guard_outside *ret)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct ts_move_place *p = &m->places[i];
+        const struct ts_svc_spec *spec = ts_model_find(m->daemon->model, p->service);
+        if (spec == NULL || !ts_model_is_gateway(spec) || !p->now.is || p->now.ours) {
+            continue;
+        }
+        if (ret->gateway_count == TS_GATEWAYS_MAX) {
+            ret->gateways_cut = true;
+        } else {
+            ret->gateways[ret->gateway_count].service = p->service;
+            ret->gateways[ret->gateway_count++].inspect = p->now.snapshot;
+        }
+    }
+}
+
 /* A service that broke a rule stays down until the CRO has looked, whichever container it has. */
 static bool is_latched(const struct ts_move *m, struct ts_judgement *j)
 {
@@ -45,17 +63,18 @@ static void refuse(struct ts_move *m, const struct ts_judgement *j)
     ts_move_see(m, TS_MOVE_FAILED, text);
 }
 
-static void start(struct ts_move *m, const struct ts_plan_facts *plan)
+static void start(struct ts_move *m, struct ts_plan_facts plan)
 {
     struct ts_daemon *d = m->daemon;
     struct ts_judgement j;
     struct ts_error err;
-    const struct ts_guarded_start what = {
-        .service = service_of(m),
-        .id = ts_json_str_or(m->outside, "Id", ""),
-        .image = ts_json_str_or(m->outside, "Image", ""),
-    };
-    ts_guard_judge_outside(d, what.service, m->outside, plan, &j);
+    struct ts_guard_outside outside = {
+        .service = service_of(m), .inspect = m->outside, .plan = plan};
+    const struct ts_guarded_start what = {.service = outside.service,
+                                          .id = ts_json_str_or(m->outside, "Id", ""),
+                                          .image = ts_json_str_or(m->outside, "Image", "")};
+    add_gateways(m, &outside);
+    ts_guard_judge_outside(d, &outside, &j);
     bool ok = !is_latched(m, &j) && j.overall == TS_FINDING_PASS &&
               (!spec_of(m)->guarded || ts_guard_allowed(d, &what, &j));
     if (ok) {
@@ -63,9 +82,7 @@ static void start(struct ts_move *m, const struct ts_plan_facts *plan)
         if (m->op == NULL) {
             ts_move_not_done(m, &err);
         }
-        return;
-    }
-    if (j.overall == TS_FINDING_FAIL) {
+    } else if (j.overall == TS_FINDING_FAIL) {
         ts_guard_refused(d, &what, &j);
         refuse(m, &j);
     } else {
@@ -77,8 +94,7 @@ static void on_plan(void *ctx, const struct ts_container_file *file, const struc
 {
     struct ts_move *m = ctx;
     m->op = NULL;
-    const struct ts_plan_facts plan = err != NULL ? ts_plan_unread(err) : ts_plan_facts(file);
-    start(m, &plan);
+    start(m, err != NULL ? ts_plan_unread(err) : ts_plan_facts(file));
 }
 
 void ts_move_start_outside(struct ts_move *m, json_t *inspect)
@@ -88,7 +104,7 @@ void ts_move_start_outside(struct ts_move *m, json_t *inspect)
     json_decref(m->outside);
     m->outside = json_incref(inspect);
     if (!spec->guarded || spec->gameplan[0] == '\0') {
-        start(m, NULL);
+        start(m, (struct ts_plan_facts){.state = TS_PLAN_UNWATCHED});
         return;
     }
     m->op = ts_container_read_file(m->daemon->engine, ts_json_str_or(inspect, "Id", ""),

@@ -137,12 +137,7 @@ static void add(json_t *checks, bool ok, const char *what, const char *detail)
 static bool is_gateway(const struct ts_daemon *d, const char *service)
 {
     const struct ts_svc_spec *spec = ts_model_find(d->model, service);
-    for (size_t i = 0; spec != NULL && i < spec->probe_count; i++) {
-        if (spec->probes[i].kind == TS_PROBE_IBAPI) {
-            return true;
-        }
-    }
-    return false;
+    return spec != NULL && ts_model_is_gateway(spec);
 }
 
 /* A gateway that is not well now would make it unclear what the move has changed. */
@@ -218,8 +213,7 @@ static void check_safety(const struct ts_move *m, json_t *checks)
         if (!m->places[i].next.is) {
             continue;
         }
-        ts_guard_judge_outside(m->daemon, m->places[i].service, m->places[i].next.snapshot, NULL,
-                               &j);
+        ts_guard_judge_planned(m->daemon, m->places[i].service, m->places[i].next.snapshot, &j);
         (void)snprintf(what, sizeof(what), "%s keeps to the safety rules", m->places[i].service);
         bool ok = j.overall != TS_FINDING_FAIL;
         add(checks, ok, what, ok ? "dry-run and paper, as far as the file tells" : j.text);

@@ -94,6 +94,16 @@ const struct ts_svc_spec *ts_model_find(const struct ts_model *m, const char *se
     return NULL;
 }
 
+bool ts_model_is_gateway(const struct ts_svc_spec *spec)
+{
+    for (size_t i = 0; i < spec->probe_count; i++) {
+        if (spec->probes[i].kind == TS_PROBE_IBAPI) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ts_model_is_paper(const struct ts_model *m, const char *account)
 {
     for (size_t i = 0; i < m->paper_prefix_count; i++) {

@@ -237,6 +237,8 @@ struct ts_model *ts_model_new(void);
 void ts_model_free(struct ts_model *m);
 /* The service's own section, or NULL. Borrowed. */
 const struct ts_svc_spec *ts_model_find(const struct ts_model *m, const char *service);
+/* Does it tell accounts, that is, has it an ibapi probe? */
+bool ts_model_is_gateway(const struct ts_svc_spec *spec);
 /* Does the account belong to paper trading? Compared by prefix; an empty account never does. */
 bool ts_model_is_paper(const struct ts_model *m, const char *account);
 
