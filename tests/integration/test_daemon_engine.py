@@ -127,6 +127,13 @@ class ForgetfulEngine(threading.Thread):
         self.listener.bind(str(path))
         self.listener.listen(32)
 
+    def close(self):
+        """The thread must be out of accept() first: it would go on with the next socket of that number."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join(10)
+        assert not self.is_alive()
+        self.listener.close()
+
     def run(self):
         while True:
             try:
@@ -202,7 +209,7 @@ def test_a_start_that_went_missing_is_made_good(stack_factory, fault):
         assert starts.count(GATEWAY) == 1 and starts.count(BOT) == 0
         assert gateway(stack)["restarts"] == 1, "a start that went missing is no second death"
     finally:
-        between.listener.close()
+        between.close()
 
 
 # --- the second pair of eyes

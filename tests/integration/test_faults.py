@@ -374,6 +374,13 @@ class LyingEngine(threading.Thread):
         self.listener.listen(16)
         self.answer = answer
 
+    def close(self):
+        """The thread must be out of accept() first: it would go on with the next socket of that number."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join(10)
+        assert not self.is_alive()
+        self.listener.close()
+
     def run(self):
         held = []
         while True:
@@ -420,7 +427,7 @@ def test_a_lying_engine_neither_ends_nor_stalls_the_daemon(stack_factory, answer
     assert slowest < 0.1
     assert status["state"] == "engine-down" and not status["engine"]["up"]
     assert status["engine"]["detail"]
-    liar.listener.close()
+    liar.close()
 
 
 # --- disk, configuration, tools
