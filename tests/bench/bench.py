@@ -16,7 +16,7 @@ import time
 import world as world_module
 from record import Record
 
-CASES = ("killed", "session", "idle", "ports", "burst", "control", "up", "alert", "growth", "million")
+CASES = ("killed", "listener", "session", "idle", "ports", "burst", "control", "up", "alert", "growth", "million")
 
 
 class Scale:

@@ -58,16 +58,19 @@ def floor(run, events):
 
 
 class EngineTap:
-    """Between tradestackd and the engine: when the die event passed, when the start was asked for."""
+    """Between tradestackd and the engine: when the die event passed, when a start or stop was asked
+    for."""
 
     def __init__(self, world):
         self.path = world.folder("tap") / "socket"
-        self.died, self.starts = [], []
+        self.died, self.starts, self.stops = [], [], []
         self._tap = Tap(self.path, world.engine.socket, self._up, self._down)
 
     def _up(self, at, data):
         if data.startswith(b"POST ") and b"/start" in data[:200]:
             self.starts.append(at)
+        elif data.startswith(b"POST ") and b"/stop" in data[:200]:
+            self.stops.append(at)
 
     def _down(self, at, data):
         if b'"Action":"die"' in data:

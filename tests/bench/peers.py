@@ -25,7 +25,7 @@ def monit(world, checks, cycle_s=1):
 
 def monit_port_check(name, port, script):
     return (f"check host {name} with address 127.0.0.1\n"
-            f"  if failed port {port} type tcp with timeout 1 seconds then exec \"{script}\"\n")
+            f"  if failed port {port} type tcp with timeout 1 seconds then exec \"{script}\" repeat every 1 cycle\n")
 
 
 @contextlib.contextmanager

@@ -77,6 +77,18 @@ def killed(raw):
               described(theirs, "ms"))
 
 
+def listener(raw):
+    fast, usual, monit, autoheal = (raw.stats("listener", f"{who} issued ms") for who in
+                                    ("tradestackd fast", "tradestackd usual", "monit", "autoheal"))
+    yield Bar("listener dead, container alive: restart asked for, looks of 100 ms", "(no bar)", None,
+              described(fast, "ms"),
+              f"Monit, 1 s: {monit.median / fast.median:.1f} × slower; a loop like autoheal's on a HEALTHCHECK of "
+              f"1 s: {autoheal.median / fast.median:.0f} × slower")
+    yield Bar("… with looks of 1 s", "(no bar: as Monit, by chance within a second)", None, described(usual, "ms"),
+              f"Monit: {described(monit, 'ms')}; like autoheal: {described(autoheal, 'ms')}; HEALTHCHECK's verdict "
+              f"alone: {described(raw.stats('listener', 'HEALTHCHECK tells ms'), 'ms')}")
+
+
 def session(raw):
     for kind in ("closed", "reset"):
         ours = raw.stats("session", f"tradestackd {kind} ms")
@@ -204,7 +216,7 @@ def million(raw):
               f"{number(raw.stats('million', 'CPU of an event us').median)} µs of CPU an event")
 
 
-PARTS = (killed, session, idle, ports, burst, control, up, alert, growth, million)
+PARTS = (killed, listener, session, idle, ports, burst, control, up, alert, growth, million)
 
 
 def table(raw):

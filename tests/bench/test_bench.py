@@ -7,7 +7,7 @@ import subprocess
 
 BENCH = pathlib.Path(__file__).resolve().parent
 REPO = BENCH.parents[1]
-CASES = ("killed", "session", "idle", "ports", "burst", "control", "up", "alert", "growth", "million")
+CASES = ("killed", "listener", "session", "idle", "ports", "burst", "control", "up", "alert", "growth", "million")
 
 
 def test_every_case_runs_and_is_reported():

@@ -56,7 +56,9 @@ class World:
         root = self.home / "box"
         (root / "bin").mkdir(parents=True)
         (root / "www").mkdir()
+        (root / "www/index.html").write_text("yes\n", encoding="ascii")
         shutil.copy("/bin/busybox", root / "bin/busybox")
+        (root / "bin/sh").symlink_to("busybox")  # a health check's command goes through it
         (root / "Dockerfile").write_text("FROM scratch\nCOPY bin /bin\nCOPY www /www\n", encoding="ascii")
         subprocess.run(["docker", "build", "--quiet", "--tag", "bench-box", root], check=True,
                        env={**self.engine.env, "DOCKER_BUILDKIT": "0"}, stdout=subprocess.DEVNULL)
