@@ -157,8 +157,14 @@ static bool write_head(struct ts_daemon *d)
     struct ts_error err;
     char hash[TS_SHA256_HEX];
     char text[128];
+    char known[128];
     int64_t seq = ts_audit_head(t->file, hash);
     (void)snprintf(text, sizeof(text), "%" PRId64 " %s", seq, hash);
+    if (!t->head_owed && ts_store_meta_get(d->store, HEAD_KEY, known, sizeof(known), &err) &&
+        strcmp(known, text) == 0) {
+        t->head_lost = ts_store_lost_count(d->store); /* as a start finds it: nothing to write */
+        return true;
+    }
     /* Synchronised now, not at the turn's end: a power cut may put the trail ahead, too. */
     t->head_owed =
         !ts_store_meta_set(d->store, HEAD_KEY, text, &err) || !ts_store_sync(d->store, &err);
