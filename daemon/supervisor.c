@@ -306,7 +306,7 @@ static bool came_back(const struct ts_svc *before, const struct ts_svc *after)
  * the more waits, the more is taken, so that it does not pile up. */
 static void drain_queue(struct ts_super *sup, ts_mono now)
 {
-    size_t most = TURN_OBS_MAX + sup->queue_len / 16;
+    size_t most = TURN_OBS_MAX + sup->queue_len / 64;
     size_t n = sup->queue_len < most ? sup->queue_len : most;
     for (size_t i = 0; i < n; i++) {
         step(sup, sup->queue[sup->queue_first + i].service, &sup->queue[sup->queue_first + i].obs,

@@ -8,6 +8,8 @@
 #include "base/timers_internal.h"
 #include "base/timeval.h"
 
+#define PORTION 16 /* callbacks of one kind in a turn */
+
 struct deferred {
     struct deferred *next;
     void (*fn)(void *arg);
@@ -24,6 +26,7 @@ struct ts_loop {
     struct deferred **last;
     ts_mono now;
     ts_wall wall;
+    int portion;     /* callbacks that said so in this turn */
     bool in_turn;    /* outside of one every look at the clock is a new one */
     bool time_known; /* this turn has read it */
     bool stopping;
@@ -115,6 +118,7 @@ struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
         ts_error_set(err, TS_E_SYSTEM, "cannot create the event loop (file descriptors used up?)");
         return NULL;
     }
+    (void)event_priority_set(loop->alarm, TS_LOOP_URGENT); /* what is due is due */
     return loop;
 }
 
@@ -171,6 +175,7 @@ bool ts_loop_run(struct ts_loop *loop, void (*turn)(void *ctx), void *ctx, struc
         /* The first callback that asks reads the clock, after the wait. */
         set_alarm(loop);
         loop->in_turn = true;
+        loop->portion = 0;
         loop->time_known = false;
         if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0) {
             loop->in_turn = false;
@@ -189,6 +194,13 @@ void ts_loop_stop(struct ts_loop *loop)
 {
     loop->stopping = true;
     (void)event_base_loopbreak(loop->base);
+}
+
+void ts_loop_breathe(struct ts_loop *loop)
+{
+    if (++loop->portion >= PORTION) {
+        (void)event_base_loopbreak(loop->base); /* what is left stays active for the next turn */
+    }
 }
 
 void ts_loop_defer(struct ts_loop *loop, void (*fn)(void *arg), void *arg)

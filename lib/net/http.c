@@ -14,15 +14,22 @@
 
 /* Idle connections kept for the next call. */
 #define KEEP_CONNECTIONS 8L
+#define SETTLE_MAX       16
 
 struct watch {
     struct ts_http *h;
     struct event *event;
 };
 
+/* Tells what has come. After a portion the rest waits for the next turn: curl may have finished
+ * hundreds at once. */
 static void settle(struct ts_http *h)
 {
-    for (;;) {
+    for (int told = 0;; told++) {
+        if (told == SETTLE_MAX) {
+            ts_timer_after(h->more, 0);
+            return;
+        }
         struct ts_http_req *r = h->ready;
         if (r != NULL) {
             h->ready = r->next_ready;
@@ -55,6 +62,7 @@ static void on_fd(evutil_socket_t fd, short what, void *arg)
     int running = 0;
     (void)curl_multi_socket_action(h->multi, (curl_socket_t)fd, flags, &running);
     settle(h);
+    ts_loop_breathe(h->loop);
 }
 
 static void on_timer(void *ctx)
@@ -63,6 +71,11 @@ static void on_timer(void *ctx)
     int running = 0;
     (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     settle(h);
+}
+
+static void on_more(void *ctx)
+{
+    settle(ctx);
 }
 
 static void unwatch(struct watch *w)
@@ -132,8 +145,9 @@ struct ts_http *ts_http_new(struct ts_loop *loop, struct ts_error *err)
         return NULL;
     }
     h->timer = ts_timer_new(loop, on_timer, h, err);
+    h->more = h->timer == NULL ? NULL : ts_timer_new(loop, on_more, h, err);
     h->multi = curl_multi_init();
-    if (h->timer == NULL || h->multi == NULL) {
+    if (h->more == NULL || h->multi == NULL) {
         ts_http_free(h);
         ts_error_nomem(err);
         return NULL;
@@ -160,6 +174,7 @@ void ts_http_free(struct ts_http *h)
         (void)curl_multi_cleanup(h->multi);
     }
     ts_timer_free(h->timer);
+    ts_timer_free(h->more);
     curl_global_cleanup();
     free(h);
 }
