@@ -378,6 +378,7 @@ static void on_retry(void *ctx)
 
 static void on_resync(void *ctx)
 {
+    ts_platform_give_back();
     ts_memory_retry(ctx);
     ts_engine_watch_resync(ctx);
 }

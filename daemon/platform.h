@@ -52,6 +52,9 @@ void ts_platform_host_name(char *out, size_t size);
 /* A text that is the same until the machine reboots and differs afterwards; "" if unknown. */
 void ts_platform_boot_id(char *out, size_t size);
 
+/* Memory that was freed goes back to the system, where that takes a word. */
+void ts_platform_give_back(void);
+
 /* No core dumps, which would hold secrets. */
 void ts_platform_no_core_dumps(void);
 

@@ -256,6 +256,11 @@ void ts_platform_boot_id(char *out, size_t size)
     (void)snprintf(out, size, "boot-%lld", t.boot_time.QuadPart - (long long)t.boot_bias);
 }
 
+void ts_platform_give_back(void)
+{
+    /* its heap does so by itself */
+}
+
 void ts_platform_no_core_dumps(void)
 {
     (void)SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
