@@ -82,8 +82,6 @@ struct ts_unit {
     bool watching;
     ts_wall watched_run; /* which run the probes and the log belong to */
     struct ts_probe *probes[TS_MAX_PROBES];
-    char hosts[TS_MAX_PROBES][TS_TEXT_MAX];
-    uint16_t ports[TS_MAX_PROBES];
     struct ts_probe_ref {
         struct ts_unit *unit;
         size_t index;
@@ -133,6 +131,7 @@ struct ts_daemon {
     struct ts_platform *platform;
     const char *config_path; /* NULL: the usual place, or built in */
     struct ts_model *model;
+    struct ts_model *former_model; /* a reload failed half-way: its specifications are in use */
     ts_wall started;
     ts_mono started_mono;
     char host_name[TS_NAME_MAX];

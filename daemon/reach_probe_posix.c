@@ -66,14 +66,14 @@ static void look(struct reach *r)
 {
     struct ts_error err;
     const struct ts_prober_deps deps = {.loop = r->loop, .is_paper = any_account};
-    const struct ts_probe_spec spec = {.name = "reach",
-                                       .kind = TS_PROBE_IBAPI,
-                                       .purposes = TS_PURPOSE_READINESS,
-                                       .interval_ms = TS_REACH_PROBE_MS,
-                                       .timeout_ms = STEP_MS,
-                                       .rise = 1,
-                                       .fall = 1,
-                                       .client_id = CLIENT_ID};
+    static const struct ts_probe_spec spec = {.name = "reach",
+                                              .kind = TS_PROBE_IBAPI,
+                                              .purposes = TS_PURPOSE_READINESS,
+                                              .interval_ms = TS_REACH_PROBE_MS,
+                                              .timeout_ms = STEP_MS,
+                                              .rise = 1,
+                                              .fall = 1,
+                                              .client_id = CLIENT_ID};
     const struct ts_probe_target target = {.host = r->resolved, .port = r->to.port};
     r->prober = ts_prober_new(&deps, &err);
     r->probe = r->prober == NULL ? NULL : ts_probe_new(r->prober, &spec, on_result, r, &err);

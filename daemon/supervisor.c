@@ -18,12 +18,36 @@ struct pending_action {
     struct ts_action action;
 };
 
+/* Of a service: what is told, and what the store keeps. */
+struct shown {
+    enum ts_phase phase;
+    enum ts_why why;
+    bool running;
+    bool exists;
+    ts_mono started_at;
+    uint8_t verdicts[TS_MAX_PROBES];
+    uint8_t reasons[TS_MAX_PROBES];
+    /* kept */
+    enum ts_wanted wanted;
+    bool held;
+    enum ts_why hold_why;
+    enum ts_why latch;
+    enum ts_block block;
+    uint32_t backoff_step;
+    ts_mono backoff_until;
+    uint32_t restart_count;
+    uint32_t restarts_total;
+    uint32_t login_failures;
+    enum ts_op op;
+    uint32_t op_id;
+};
+
 struct ts_super {
     struct ts_super_ports ports;
     size_t count;
     struct ts_svc_spec *specs;
     struct ts_svc *states;
-    struct ts_svc *before; /* the states as this turn began */
+    struct shown *before; /* of those that are touched, as this turn began */
     struct ts_env *envs;
     struct ts_node *nodes;
     bool *touched; /* stepped in this turn */
@@ -269,6 +293,34 @@ static void keep_actions(struct ts_super *sup, size_t service, const struct ts_a
     }
 }
 
+static struct shown shown_of(const struct ts_svc *s)
+{
+    struct shown v = {
+        .phase = s->phase,
+        .why = s->why,
+        .running = s->running,
+        .exists = s->exists,
+        .started_at = s->started_at,
+        .wanted = s->wanted,
+        .held = s->held,
+        .hold_why = s->hold_why,
+        .latch = s->latch,
+        .block = s->block,
+        .backoff_step = s->backoff_step,
+        .backoff_until = s->backoff_until,
+        .restart_count = s->restart_count,
+        .restarts_total = s->restarts_total,
+        .login_failures = s->login_failures,
+        .op = s->op,
+        .op_id = s->op_id,
+    };
+    for (size_t i = 0; i < TS_MAX_PROBES; i++) {
+        v.verdicts[i] = (uint8_t)s->probes[i].verdict;
+        v.reasons[i] = (uint8_t)s->probes[i].reason;
+    }
+    return v;
+}
+
 static void step(struct ts_super *sup, size_t i, const struct ts_obs *obs, ts_mono now)
 {
     struct ts_actions out = {.count = 0};
@@ -277,7 +329,7 @@ static void step(struct ts_super *sup, size_t i, const struct ts_obs *obs, ts_mo
     env.jitter = next_jitter(sup);
     if (!sup->touched[i]) {
         sup->touched[i] = true;
-        sup->before[i] = sup->states[i];
+        sup->before[i] = shown_of(&sup->states[i]);
     }
     sup->states[i] = ts_machine_step(&sup->specs[i], &env, sup->states[i], obs, now, &out);
     keep_actions(sup, i, &out);
@@ -295,7 +347,7 @@ static void tell_dependents(struct ts_super *sup, size_t i, ts_mono now)
 }
 
 /* Ready again in a run of the dependent that has seen it ready before. */
-static bool came_back(const struct ts_svc *before, const struct ts_svc *after)
+static bool came_back(const struct shown *before, const struct ts_svc *after)
 {
     return after->phase == TS_PHASE_READY && before->phase != TS_PHASE_READY &&
            (before->phase == TS_PHASE_NOT_READY || before->phase == TS_PHASE_STARTING) &&
@@ -337,7 +389,7 @@ static bool tick_round(struct ts_super *sup, ts_mono now)
     return any;
 }
 
-static bool memory_differs(const struct ts_svc *a, const struct ts_svc *b)
+static bool memory_differs(const struct shown *a, const struct shown *b)
 {
     return a->wanted != b->wanted || a->held != b->held || a->hold_why != b->hold_why ||
            a->latch != b->latch || a->block != b->block || a->backoff_step != b->backoff_step ||
@@ -346,22 +398,12 @@ static bool memory_differs(const struct ts_svc *a, const struct ts_svc *b)
            a->op != b->op || a->op_id != b->op_id;
 }
 
-static bool probes_differ(const struct ts_svc *a, const struct ts_svc *b)
-{
-    for (size_t i = 0; i < TS_MAX_PROBES; i++) {
-        if (a->probes[i].verdict != b->probes[i].verdict ||
-            a->probes[i].reason != b->probes[i].reason) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool shown_differs(const struct ts_svc *a, const struct ts_svc *b)
+static bool shown_differs(const struct shown *a, const struct shown *b)
 {
     return a->phase != b->phase || a->why != b->why || a->running != b->running ||
            a->exists != b->exists || a->started_at.ms != b->started_at.ms || memory_differs(a, b) ||
-           probes_differ(a, b);
+           memcmp(a->verdicts, b->verdicts, sizeof(a->verdicts)) != 0 ||
+           memcmp(a->reasons, b->reasons, sizeof(a->reasons)) != 0;
 }
 
 static void journal(struct ts_super *sup)
@@ -371,11 +413,12 @@ static void journal(struct ts_super *sup)
     size_t transition_count = 0;
     size_t changed_count = 0;
     for (size_t i = 0; transitions != NULL && changed != NULL && i < sup->count; i++) {
-        const struct ts_svc *a = &sup->before[i];
-        const struct ts_svc *b = &sup->states[i];
         if (!sup->touched[i]) {
             continue;
         }
+        const struct shown *a = &sup->before[i];
+        const struct shown now = shown_of(&sup->states[i]);
+        const struct shown *b = &now;
         if (a->phase != b->phase || a->why != b->why) {
             transitions[transition_count++] = (struct ts_transition){i, a->phase, b->phase, b->why};
         }
@@ -438,7 +481,11 @@ void ts_super_turn(struct ts_super *sup, ts_mono now)
     journal(sup);
     perform(sup);
     for (size_t i = 0; i < sup->count; i++) {
-        if (sup->touched[i] && shown_differs(&sup->before[i], &sup->states[i])) {
+        if (!sup->touched[i]) {
+            continue;
+        }
+        const struct shown after = shown_of(&sup->states[i]);
+        if (shown_differs(&sup->before[i], &after)) {
             sup->ports.changed(sup->ports.ctx, i);
         }
     }

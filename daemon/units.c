@@ -1,4 +1,5 @@
 /* The project's services and their containers: which there are, and what an inspect says. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +107,8 @@ static void spec_of(const struct ts_daemon *d, const struct ts_unit *u, struct t
         return;
     }
     ret->dep_count = 0;
-    for (size_t i = 0; i < u->container.dep_count && ret->dep_count < TS_MAX_DEPS; i++) {
+    static_assert(TS_CONTAINER_DEPS_MAX <= TS_MAX_DEPS, "no dependency is lost");
+    for (size_t i = 0; i < u->container.dep_count; i++) {
         const struct ts_container_dep *dep = &u->container.deps[i];
         ts_copy_cut(ret->deps[ret->dep_count], TS_NAME_MAX, dep->service);
         ret->dep_restart[ret->dep_count] = dep->restart;
@@ -291,11 +293,10 @@ void ts_units_inspect_all(struct ts_daemon *d, bool after_gap)
 static bool same_deps(const struct ts_unit *u, const struct ts_container *c)
 {
     const struct ts_svc_spec *spec = ts_super_spec(u->daemon->super, u->index);
-    size_t count = c->dep_count < TS_MAX_DEPS ? c->dep_count : TS_MAX_DEPS;
-    if (spec->dep_count != count) {
+    if (spec->dep_count != c->dep_count) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < c->dep_count; i++) {
         if (strcmp(spec->deps[i], c->deps[i].service) != 0 ||
             spec->dep_restart[i] != c->deps[i].restart) {
             return false;

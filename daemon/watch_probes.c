@@ -302,14 +302,13 @@ static void start_probes(struct ts_unit *u, const struct ts_svc_spec *spec, bool
             continue;
         }
         find_target(u, &spec->probes[i], host, &port);
-        bool moved = strcmp(host, u->hosts[i]) != 0 || port != u->ports[i];
+        const struct ts_probe_target former = ts_probe_target(u->probes[i]);
+        bool moved = strcmp(host, former.host) != 0 || port != former.port;
         if (spec->probes[i].kind != TS_PROBE_LOG && u->address[0] == '\0') {
             (void)snprintf(u->address, sizeof(u->address), "%.200s:%u", host, port);
         }
         if (new_run || moved || !ts_probe_running(u->probes[i])) {
-            ts_copy_cut(u->hosts[i], sizeof(u->hosts[i]), host);
-            u->ports[i] = port;
-            struct ts_probe_target target = {.host = u->hosts[i], .port = port};
+            const struct ts_probe_target target = {.host = host, .port = port};
             ts_probe_start(u->probes[i], &target);
         }
     }

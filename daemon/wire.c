@@ -294,6 +294,7 @@ void ts_daemon_free(struct ts_daemon *d)
     ts_store_close(d->store);
     ts_platform_free(d->platform);
     ts_model_free(d->model);
+    ts_model_free(d->former_model);
     free(d);
 }
 
@@ -366,6 +367,28 @@ static bool refuse_reload(struct ts_daemon *d, struct ts_model *fresh, json_t *e
     return false;
 }
 
+/* Probes and specifications point into the model that they were made from, so that one goes last;
+ * or with the next reload, if the specifications could not be made anew. */
+static bool put_into_force(struct ts_daemon *d, struct ts_model *take_model, struct ts_error *err)
+{
+    struct ts_model *former = d->model;
+    d->model = take_model;
+    for (size_t i = 0; i < d->unit_count; i++) {
+        ts_watch_forget(d->units[i]);
+    }
+    bool ok = ts_units_rebuild(d, err);
+    if (!ok && d->former_model == NULL) {
+        d->former_model = former;
+        return false;
+    }
+    ts_model_free(former);
+    if (ok) {
+        ts_model_free(d->former_model);
+        d->former_model = NULL;
+    }
+    return ok;
+}
+
 bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_errors)
 {
     struct ts_config_errors *errs = calloc(1, sizeof(*errs));
@@ -392,12 +415,7 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
         changes->count = 0; /* out of memory: the list is left out, not the reload */
     }
     ts_config_keep_fixed(d->model, fresh);
-    ts_model_free(d->model);
-    d->model = fresh;
-    for (size_t i = 0; i < d->unit_count; i++) {
-        ts_watch_forget(d->units[i]);
-    }
-    if (!ts_units_rebuild(d, &err)) {
+    if (!put_into_force(d, fresh, &err)) {
         TS_LOG(d->log, TS_MSG_CONFIG_ERROR, TS_NO_FIELDS, "after the reload: %s", err.msg);
     }
     for (size_t i = 0; i < d->unit_count; i++) {

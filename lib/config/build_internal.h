@@ -33,6 +33,10 @@ bool ts_config_build_sections(struct ts_build *b) TS_MUST_CHECK;
  * other. */
 void ts_config_build_checks(struct ts_build *b);
 
+/* Gives back what the arrays of the services were too large by; nothing points into them any more.
+ */
+void ts_config_build_trim(struct ts_model *m);
+
 /* The nearest of the names that next() gives (NULL ends them), if it is near enough for a slip of
  * the keyboard; else NULL. */
 const char *ts_config_nearest(const char *name, const char *(*next)(void *ctx, size_t i),

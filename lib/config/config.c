@@ -97,8 +97,9 @@ static void apply(struct ts_build *b)
         struct ts_svc_spec *spec = &b->model->services[i];
         struct ts_svc_spec named = b->model->defaults;
         memcpy(named.name, spec->name, sizeof(named.name));
-        named.probe_count = spec->probe_count; /* probes of * are for services without a section */
-        memcpy(named.probes, spec->probes, sizeof(named.probes));
+        /* Probes and signals of * are for services without a section; the latter come later. */
+        named.probe_count = spec->probe_count;
+        named.probes = spec->probes;
         *spec = named;
     }
     for (size_t i = 0; i < b->ini->section_count; i++) {
@@ -127,6 +128,7 @@ static bool build(struct ts_build *b)
     }
     apply(b);
     ts_config_build_checks(b);
+    ts_config_build_trim(b->model);
     return b->errs->count == 0;
 }
 

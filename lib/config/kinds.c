@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -42,15 +43,28 @@ static bool refuse_allowed(const struct target *t, const char *before)
     return false;
 }
 
+static bool set_allocated(const struct target *t, const char *value)
+{
+    char *own = strdup(value);
+    char *former;
+    if (own == NULL) {
+        return refuse(t, "cannot be kept: out of memory");
+    }
+    memcpy(&former, field(t), sizeof(former));
+    free(former);
+    memcpy(field(t), &own, sizeof(own));
+    return true;
+}
+
 static bool set_text(const struct target *t, const char *value)
 {
     if (value[0] == '\0' && t->key->min > 0) {
         return refuse(t, "must not be empty");
     }
-    if (!ts_copy(field(t), t->key->size, value)) {
+    if (strlen(value) >= t->key->size) {
         return refuse(t, "is too long, at most %zu bytes are allowed", t->key->size - 1);
     }
-    return true;
+    return t->key->allocated ? set_allocated(t, value) : ts_copy(field(t), t->key->size, value);
 }
 
 static bool set_name(const struct target *t, const char *value)
@@ -225,7 +239,14 @@ static bool set_signal(const struct target *t, const char *value)
     if (service->signal_count == TS_MAX_SIGNALS) {
         return refuse(t, "is one too many: a service has at most %d patterns", TS_MAX_SIGNALS);
     }
+    struct ts_signal_spec *more =
+        realloc(service->signals, (service->signal_count + 1) * sizeof(*more));
+    if (more == NULL) {
+        return refuse(t, "cannot be kept: out of memory");
+    }
+    service->signals = more;
     struct ts_signal_spec *signal = &service->signals[service->signal_count];
+    *signal = (struct ts_signal_spec){.pattern = ""};
     struct ts_key pattern = {.kind = TS_KEY_PATTERN, .min = 1, .size = sizeof(signal->pattern)};
     struct target part = {&pattern, (unsigned char *)signal->pattern, t->want, t->want_size};
     if (!set_pattern(&part, value)) {
@@ -238,7 +259,11 @@ static bool set_signal(const struct target *t, const char *value)
 
 static void print_text(const struct ts_key *k, const unsigned char *object, struct ts_buf *out)
 {
-    ts_buf_adds(out, (const char *)object + k->offset);
+    const char *text = (const char *)object + k->offset;
+    if (k->allocated) {
+        memcpy(&text, object + k->offset, sizeof(text));
+    }
+    ts_buf_adds(out, text);
 }
 
 static void print_ms(int64_t ms, struct ts_buf *out)

@@ -22,6 +22,8 @@
 #define WINDOW(field)  AT(struct ts_window, field)
 #define SERVICE(field) AT(struct ts_svc_spec, field)
 #define PROBE(field)   AT(struct ts_probe_spec, field)
+#define PROBE_TEXT(field)                                                                          \
+    .offset = offsetof(struct ts_probe_spec, field), .size = TS_TEXT_MAX, .allocated = true
 
 static const struct ts_section_row sections[TS_SECTION_COUNT] = {
     [TS_SECTION_DAEMON] = {"daemon", NULL},        [TS_SECTION_ENGINE] = {"engine", NULL},
@@ -232,14 +234,14 @@ static const struct ts_key keys[] = {
      .def = "readiness",
      .help = "startup: must pass once after a start before the other purposes count. liveness: "
              "its loss leads to a restart. readiness: its loss makes the service not ready."},
-    {TS_SECTION_PROBE, "host", TS_KEY_TEXT, PROBE(host), .def = "", .probe_kinds = NET_PROBES,
+    {TS_SECTION_PROBE, "host", TS_KEY_TEXT, PROBE_TEXT(host), .def = "", .probe_kinds = NET_PROBES,
      .help = "Address or name to connect to. Empty: the published port on loopback, else the "
              "container's own address."},
     {TS_SECTION_PROBE, "port", TS_KEY_PORT, PROBE(port), .def = "auto", .probe_kinds = NET_PROBES,
      .help = "Port in the container (with host: of that host). auto: the lowest published one."},
-    {TS_SECTION_PROBE, "path", TS_KEY_TEXT, PROBE(path), .def = "",
+    {TS_SECTION_PROBE, "path", TS_KEY_TEXT, PROBE_TEXT(path), .def = "",
      .probe_kinds = FOR(TS_PROBE_HTTP), .help = "What to GET, such as /health."},
-    {TS_SECTION_PROBE, "pattern", TS_KEY_PATTERN, PROBE(pattern), .def = "",
+    {TS_SECTION_PROBE, "pattern", TS_KEY_PATTERN, PROBE_TEXT(pattern), .def = "",
      .probe_kinds = FOR(TS_PROBE_LOG),
      .help = "PCRE2 pattern, looked for in each line that was logged since the start."},
     {TS_SECTION_PROBE, "interval", TS_KEY_SPAN, PROBE(interval_ms), RANGE(50, HOUR), .def = "1s",

@@ -57,8 +57,8 @@ struct ts_key {
     enum ts_section_kind section;
     const char *name;
     enum ts_key_kind kind;
-    size_t offset; /* in the section's struct */
-    size_t size;
+    size_t offset;       /* in the section's struct */
+    size_t size;         /* of a text: at most, NUL included */
     size_t elem;         /* TS_KEY_LIST: bytes of one element */
     size_t count_offset; /* TS_KEY_LIST */
     int64_t min;
@@ -66,6 +66,7 @@ struct ts_key {
     const struct ts_word *words;
     const char *def;      /* NULL: must be given */
     unsigned probe_kinds; /* bits of 1 << enum ts_probe_kind that it is for; 0: all */
+    bool allocated;       /* a text: the field is a pointer to one of its own */
     bool restart;         /* only a restart of the daemon brings a change into force */
     const char *help;
 };

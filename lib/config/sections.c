@@ -212,6 +212,39 @@ static void *take_slot(struct ts_build *b, struct ts_build_section *s, void *fir
     return slot;
 }
 
+/* The sections that are filled in later point into the array, so it has room for all from the
+ * beginning; ts_config_build_trim() gives the rest back. */
+static struct ts_probe_spec *take_probe(struct ts_build *b, struct ts_build_section *s)
+{
+    struct ts_svc_spec *owner = s->owner;
+    if (owner->probes == NULL) {
+        owner->probes = calloc(TS_MAX_PROBES, sizeof(*owner->probes));
+        if (owner->probes == NULL) {
+            ts_config_build_error(b, s, NULL, "out of memory");
+            return NULL;
+        }
+    }
+    return take_slot(b, s, owner->probes, sizeof(*owner->probes), &owner->probe_count,
+                     TS_MAX_PROBES, s->probe);
+}
+
+static void trim(struct ts_svc_spec *spec)
+{
+    if (spec->probe_count > 0) {
+        struct ts_probe_spec *less =
+            realloc(spec->probes, spec->probe_count * sizeof(*spec->probes));
+        spec->probes = less != NULL ? less : spec->probes;
+    }
+}
+
+void ts_config_build_trim(struct ts_model *m)
+{
+    trim(&m->defaults);
+    for (size_t i = 0; i < m->service_count; i++) {
+        trim(&m->services[i]);
+    }
+}
+
 static_assert(offsetof(struct ts_channel_spec, name) == 0, "take_slot() writes the name there");
 static_assert(offsetof(struct ts_window, name) == 0, "take_slot() writes the name there");
 static_assert(offsetof(struct ts_probe_spec, name) == 0, "take_slot() writes the name there");
@@ -236,10 +269,7 @@ static void make_object(struct ts_build *b, struct ts_build_section *s)
         break;
     case TS_SECTION_PROBE:
         s->owner = find_owner(b, s);
-        if (s->owner != NULL) {
-            s->object = take_slot(b, s, s->owner->probes, sizeof(s->owner->probes[0]),
-                                  &s->owner->probe_count, TS_MAX_PROBES, s->probe);
-        }
+        s->object = s->owner != NULL ? take_probe(b, s) : NULL;
         break;
     case TS_SECTION_SIGNALS:
         s->owner = find_owner(b, s);

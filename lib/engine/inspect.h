@@ -18,9 +18,9 @@
 #define TS_CONTAINER_FILES        1024 /* comma list of Compose files */
 #define TS_CONTAINER_TEXT         256
 #define TS_CONTAINER_OUTPUT       512 /* of the last health check, cut */
-#define TS_CONTAINER_DEPS_MAX     32
-#define TS_CONTAINER_PORTS_MAX    32
-#define TS_CONTAINER_NETWORKS_MAX 8
+#define TS_CONTAINER_DEPS_MAX     16
+#define TS_CONTAINER_PORTS_MAX    16
+#define TS_CONTAINER_NETWORKS_MAX 4
 
 /* State.Status; never State.Running, which is true while paused or restarting. */
 enum ts_container_status {

@@ -76,12 +76,28 @@ struct ts_model *ts_model_new(void)
     return calloc(1, sizeof(struct ts_model));
 }
 
+static void drop_arrays(struct ts_svc_spec *s)
+{
+    for (size_t i = 0; i < s->probe_count; i++) {
+        free(s->probes[i].host);
+        free(s->probes[i].path);
+        free(s->probes[i].pattern);
+    }
+    free(s->probes);
+    free(s->signals);
+}
+
 void ts_model_free(struct ts_model *m)
 {
-    if (m != NULL) {
-        free(m->services);
-        free(m);
+    if (m == NULL) {
+        return;
     }
+    for (size_t i = 0; i < m->service_count; i++) {
+        drop_arrays(&m->services[i]);
+    }
+    drop_arrays(&m->defaults);
+    free(m->services);
+    free(m);
 }
 
 const struct ts_svc_spec *ts_model_find(const struct ts_model *m, const char *service)

@@ -15,7 +15,7 @@
 #define TS_NAME_MAX     64  /* service, probe, window and project names, NUL included */
 #define TS_TEXT_MAX     256 /* hosts, paths, patterns, addresses */
 #define TS_MAX_PROBES   8   /* per service */
-#define TS_MAX_DEPS     8   /* per service */
+#define TS_MAX_DEPS     16  /* per service */
 #define TS_MAX_WINDOWS  16  /* in all */
 #define TS_MAX_SIGNALS  24  /* log signals per service */
 #define TS_MAX_CHANNELS 8   /* alert channels */
@@ -42,13 +42,14 @@ enum ts_purpose {
 struct ts_probe_spec {
     char name[TS_NAME_MAX];
     enum ts_probe_kind kind;
-    unsigned purposes;         /* of enum ts_purpose, or-ed; never 0 */
-    char host[TS_TEXT_MAX];    /* "" = found by the engine: published port on loopback, else the
-                                  container's own address; else a numeric address or a name */
-    uint16_t port;             /* container port (host given: that host's port); 0 = the lowest
-                                  published one, and for engine and log */
-    char path[TS_TEXT_MAX];    /* http: "/health" */
-    char pattern[TS_TEXT_MAX]; /* log: PCRE2 */
+    unsigned purposes; /* of enum ts_purpose, or-ed; never 0 */
+    /* The texts are the model's, of at most TS_TEXT_MAX bytes; of one without a value "". */
+    char *host;    /* "" = found by the engine: published port on loopback, else the
+                      container's own address; else a numeric address or a name */
+    uint16_t port; /* container port (host given: that host's port); 0 = the lowest
+                      published one, and for engine and log */
+    char *path;    /* http: "/health" */
+    char *pattern; /* log: PCRE2 */
     int64_t interval_ms;
     int64_t timeout_ms;      /* of one try, all of it */
     int64_t start_period_ms; /* after a start, failures within it do not count */
@@ -130,9 +131,10 @@ struct ts_svc_spec {
     bool dep_restart[TS_MAX_DEPS]; /* Compose's `restart: true` for this dependency */
     size_t dep_count;
 
-    struct ts_probe_spec probes[TS_MAX_PROBES];
+    /* The model's own; a copy of the specification shares them. */
+    struct ts_probe_spec *probes;
     size_t probe_count;
-    struct ts_signal_spec signals[TS_MAX_SIGNALS];
+    struct ts_signal_spec *signals;
     size_t signal_count;
 
     enum ts_restart_mode restart;

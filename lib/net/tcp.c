@@ -26,7 +26,6 @@ struct ts_tcp {
     const struct ts_tcp_handler *handler;
     void *ctx;
     struct ts_lookup *lookup;
-    struct address addresses[TS_TCP_TRIES_MAX];
     size_t address_count;
     size_t next_address;
     evutil_socket_t fd; /* -1: none */
@@ -41,6 +40,8 @@ struct ts_tcp {
     bool has_ended;
     bool in_callback;
     bool freed; /* by its own callback */
+    size_t room;
+    struct address addresses[]; /* one, or for a name TS_TCP_TRIES_MAX */
 };
 
 static void try_next_address(struct ts_tcp *t);
@@ -260,8 +261,7 @@ static void on_addresses(void *ctx, const struct addrinfo *addresses, const stru
         end_with(t, TS_TCP_NO_NAME, err->code, err->msg);
         return;
     }
-    for (; addresses != NULL && t->address_count < TS_TCP_TRIES_MAX;
-         addresses = addresses->ai_next) {
+    for (; addresses != NULL && t->address_count < t->room; addresses = addresses->ai_next) {
         struct address *a = &t->addresses[t->address_count];
         if (addresses->ai_addrlen <= sizeof(a->to)) {
             memcpy(&a->to, addresses->ai_addr, addresses->ai_addrlen);
@@ -276,9 +276,9 @@ static void on_addresses(void *ctx, const struct addrinfo *addresses, const stru
     try_next_address(t);
 }
 
-static bool set_numeric(struct ts_tcp *t, const struct ts_tcp_call *call)
+/* False: it is a name. */
+static bool parse_numeric(const struct ts_tcp_call *call, struct address *a)
 {
-    struct address *a = &t->addresses[0];
     struct sockaddr_in *v4 = &a->to.v4;
     struct sockaddr_in6 *v6 = &a->to.v6;
     if (evutil_inet_pton(AF_INET, call->host, &v4->sin_addr) == 1) {
@@ -292,7 +292,6 @@ static bool set_numeric(struct ts_tcp *t, const struct ts_tcp_call *call)
     } else {
         return false;
     }
-    t->address_count = 1;
     return true;
 }
 
@@ -303,11 +302,16 @@ struct ts_tcp *ts_tcp_start(struct ts_loop *loop, const struct ts_tcp_call *call
         ts_error_set(err, TS_E_INVALID, "a connection needs a host, a port and a time limit");
         return NULL;
     }
-    struct ts_tcp *t = calloc(1, sizeof(*t));
+    struct address numeric;
+    memset(&numeric, 0, sizeof(numeric));
+    bool is_numeric = parse_numeric(call, &numeric);
+    size_t room = is_numeric ? 1 : TS_TCP_TRIES_MAX;
+    struct ts_tcp *t = calloc(1, sizeof(*t) + room * sizeof(t->addresses[0]));
     if (t == NULL) {
         ts_error_nomem(err);
         return NULL;
     }
+    t->room = room;
     t->loop = loop;
     t->handler = handler;
     t->ctx = ctx;
@@ -320,7 +324,8 @@ struct ts_tcp *ts_tcp_start(struct ts_loop *loop, const struct ts_tcp_call *call
         return NULL;
     }
     ts_timer_at(t->timer, t->deadline);
-    if (set_numeric(t, call)) {
+    if (is_numeric) {
+        t->addresses[t->address_count++] = numeric;
         try_next_address(t);
         return t;
     }

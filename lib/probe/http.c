@@ -12,7 +12,8 @@
 
 #define PROTOCOL        "HTTP/1."
 #define PROTOCOL_LEN    (sizeof(PROTOCOL) - 1)
-#define STATUS_LINE_MIN 12 /* "HTTP/1.1 200" */
+#define STATUS_LINE_MIN 12  /* "HTTP/1.1 200" */
+#define REQUEST_MAX     700 /* path, host and the fixed text of a GET */
 
 static void drop(struct ts_probe *p)
 {
@@ -24,9 +25,15 @@ static void on_connected(void *ctx)
 {
     struct ts_probe *p = ctx;
     struct ts_error err;
+    char request[REQUEST_MAX];
+    bool v6 = strchr(p->host, ':') != NULL;
+    (void)snprintf(request, sizeof(request),
+                   "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: tradestack/" TS_VERSION
+                   "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+                   p->spec->path, v6 ? "[" : "", p->host, v6 ? "]" : "", (unsigned)p->port);
     p->connected = true;
     ts_probe_wait(p, ts_probe_deadline(p));
-    if (!ts_tcp_write(p->conn, p->request, strlen(p->request), &err)) {
+    if (!ts_tcp_write(p->conn, request, strlen(request), &err)) {
         drop(p);
         ts_probe_finish(p, TS_PR_ERROR, "%s", err.msg);
     }
@@ -56,7 +63,7 @@ static void judge(struct ts_probe *p)
     } else if (status >= 200 && status < 300) {
         ts_probe_finish(p, TS_PR_OK, "HTTP %d", status);
     } else {
-        ts_probe_finish(p, TS_PR_HTTP_STATUS, "GET %.100s: HTTP %d", p->spec.path, status);
+        ts_probe_finish(p, TS_PR_HTTP_STATUS, "GET %.100s: HTTP %d", p->spec->path, status);
     }
 }
 
@@ -91,30 +98,21 @@ static void begin(struct ts_probe *p)
     static const struct ts_tcp_handler handler = {on_connected, on_data, on_closed};
     drop(p); /* the last answer may not have ended yet */
     p->status_len = 0;
-    ts_probe_connect(p, &handler, sizeof(p->request));
+    ts_probe_connect(p, &handler, REQUEST_MAX);
 }
 
 static void on_due(struct ts_probe *p)
 {
     drop(p);
     if (p->received == 0) {
-        ts_probe_finish(p, TS_PR_SILENT, "no answer to GET %.100s", p->spec.path);
+        ts_probe_finish(p, TS_PR_SILENT, "no answer to GET %.100s", p->spec->path);
     } else {
         ts_probe_finish(p, TS_PR_PROTOCOL, "not even a whole status line came");
     }
 }
 
-static void reset(struct ts_probe *p)
-{
-    bool v6 = strchr(p->host, ':') != NULL;
-    (void)snprintf(p->request, sizeof(p->request),
-                   "GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: tradestack/" TS_VERSION
-                   "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-                   p->spec.path, v6 ? "[" : "", p->host, v6 ? "]" : "", (unsigned)p->port);
-}
-
 const struct ts_probe_ops *ts_probe_http_ops(void)
 {
-    static const struct ts_probe_ops ops = {reset, begin, on_due, drop};
+    static const struct ts_probe_ops ops = {NULL, begin, on_due, drop};
     return &ops;
 }

@@ -16,29 +16,30 @@
 struct ts_probe_ib {
     struct ts_ibapi_client *client;
     int id_step;
+    struct ts_probe_result told; /* by this session, or the last */
 };
 
 static void on_state(void *ctx, const struct ts_ib_session *session, bool ended);
 
 static void keep_session(struct ts_probe *p, const struct ts_ib_session *session)
 {
-    char *list = p->result.accounts;
+    char *list = p->ib->told.accounts;
     size_t used = 0;
     list[0] = '\0';
-    p->result.accounts_cut = false;
+    p->ib->told.accounts_cut = false;
     for (size_t i = 0; i < session->account_count; i++) {
         int n = snprintf(list + used, TS_PROBE_ACCOUNTS_MAX - used, "%s%s", i > 0 ? "," : "",
                          session->accounts[i]);
         if (n < 0 || used + (size_t)n >= TS_PROBE_ACCOUNTS_MAX) {
-            p->result.accounts_cut = true;
+            p->ib->told.accounts_cut = true;
             break;
         }
         used += (size_t)n;
     }
-    p->result.server_version = session->server_version;
-    p->result.skew_known = session->server_time_s > 0;
-    if (p->result.skew_known) {
-        p->result.skew_ms = session->server_time_s * 1000 - ts_loop_wall(ts_probe_loop(p)).ms;
+    p->ib->told.server_version = session->server_version;
+    p->ib->told.skew_known = session->server_time_s > 0;
+    if (p->ib->told.skew_known) {
+        p->ib->told.skew_ms = session->server_time_s * 1000 - ts_loop_wall(ts_probe_loop(p)).ms;
     }
 }
 
@@ -81,7 +82,7 @@ static void on_state(void *ctx, const struct ts_ib_session *session, bool ended)
         (void)snprintf(detail, sizeof(detail), "account %s", live);
     } else if (reason == TS_PR_OK) {
         (void)snprintf(detail, sizeof(detail), "API version %d, account %.100s%s%.80s",
-                       session->server_version, p->result.accounts,
+                       session->server_version, p->ib->told.accounts,
                        session->detail[0] != '\0' ? "; data farms " : "", session->detail);
     } else if (ended && detail[0] == '\0') {
         (void)snprintf(detail, sizeof(detail), "%.100s port %u", p->host, (unsigned)p->port);
@@ -116,17 +117,18 @@ static void begin(struct ts_probe *p)
         p->trying = false; /* the held session pings by itself */
         return;
     }
-    if (p->host[0] == '\0' || p->port == 0) {
+    p->told = &p->ib->told;
+    if (p->host == NULL || p->host[0] == '\0' || p->port == 0) {
         ts_probe_finish(p, TS_PR_NO_ADDRESS, "no published port and no address of the container");
         return;
     }
-    p->result = (struct ts_probe_result){0}; /* what the last session told is over */
+    p->ib->told = (struct ts_probe_result){0}; /* what the last session told is over */
     const struct ts_ib_conf conf = {
-        .client_id = p->spec.client_id + p->ib->id_step,
-        .version_min = p->spec.version_min,
-        .version_max = p->spec.version_max,
-        .timeout_ms = p->spec.timeout_ms,
-        .ping_ms = p->spec.interval_ms,
+        .client_id = p->spec->client_id + p->ib->id_step,
+        .version_min = p->spec->version_min,
+        .version_max = p->spec->version_max,
+        .timeout_ms = p->spec->timeout_ms,
+        .ping_ms = p->spec->interval_ms,
     };
     if (!ts_ibapi_client_start(p->ib->client, p->host, p->port, &conf, &err)) {
         ts_probe_finish(p, TS_PR_ERROR, "%s", err.msg);
@@ -144,6 +146,7 @@ static void cancel(struct ts_probe *p)
         ts_ibapi_client_free(p->ib->client);
         free(p->ib);
         p->ib = NULL;
+        p->told = NULL;
     }
 }
 

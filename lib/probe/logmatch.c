@@ -87,7 +87,7 @@ static void begin(struct ts_probe *p)
     } else if (p->gave_up) {
         ts_probe_finish(p, TS_PR_ERROR, "the pattern takes too long on a line of this log");
     } else {
-        ts_probe_finish(p, TS_PR_NO_MATCH, "waiting for /%.120s/", p->spec.pattern);
+        ts_probe_finish(p, TS_PR_NO_MATCH, "waiting for /%.120s/", p->spec->pattern);
     }
 }
 

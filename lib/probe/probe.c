@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/parse.h"
 #include "probe/probe_internal.h"
 
 /* Until a probe has passed once it is tried again after this share of the time since its start, but
@@ -134,7 +134,7 @@ struct ts_probe *ts_probe_new(struct ts_prober *prober, const struct ts_probe_sp
     }
     p->prober = prober;
     p->ops = ops;
-    p->spec = *spec;
+    p->spec = spec;
     p->on_result = on_result;
     p->ctx = ctx;
     p->due = TS_NEVER;
@@ -180,13 +180,16 @@ void ts_probe_free(struct ts_probe *p)
         p->next->prev_next = p->prev_next;
     }
     ts_pattern_free(p->pattern);
+    free(p->host);
     free(p);
 }
 
 void ts_probe_start(struct ts_probe *p, const struct ts_probe_target *target)
 {
     ts_probe_stop(p);
-    ts_copy_cut(p->host, sizeof(p->host), target != NULL ? target->host : "");
+    char *host = target != NULL ? strdup(target->host) : NULL; /* it may be the one to be freed */
+    free(p->host);
+    p->host = host;
     p->port = target != NULL ? target->port : 0;
     p->running = true;
     p->passed = false;
@@ -204,6 +207,11 @@ bool ts_probe_running(const struct ts_probe *p)
     return p->running;
 }
 
+struct ts_probe_target ts_probe_target(const struct ts_probe *p)
+{
+    return (struct ts_probe_target){.host = p->host != NULL ? p->host : "", .port = p->port};
+}
+
 const struct ts_prober_deps *ts_probe_deps(const struct ts_probe *p)
 {
     return &p->prober->deps;
@@ -216,7 +224,7 @@ struct ts_loop *ts_probe_loop(const struct ts_probe *p)
 
 ts_mono ts_probe_deadline(const struct ts_probe *p)
 {
-    return ts_mono_add(p->began, p->spec.timeout_ms);
+    return ts_mono_add(p->began, p->spec->timeout_ms);
 }
 
 void ts_probe_wait(struct ts_probe *p, ts_mono until)
@@ -230,10 +238,10 @@ void ts_probe_wait(struct ts_probe *p, ts_mono until)
  * comes. */
 static ts_mono next_try(const struct ts_probe *p, ts_mono now)
 {
-    if (p->spec.kind == TS_PROBE_LOG || p->held) {
+    if (p->spec->kind == TS_PROBE_LOG || p->held) {
         return TS_NEVER;
     }
-    ts_mono usual = ts_mono_next(now, p->spec.interval_ms);
+    ts_mono usual = ts_mono_next(now, p->spec->interval_ms);
     if (p->passed) {
         return usual;
     }
@@ -244,23 +252,27 @@ static ts_mono next_try(const struct ts_probe *p, ts_mono now)
 void ts_probe_finish(struct ts_probe *p, enum ts_probe_reason reason, const char *fmt, ...)
 {
     ts_mono now = ts_loop_now(ts_probe_loop(p));
-    p->result.reason = reason;
-    p->result.took_ms = p->trying ? ts_mono_diff(p->began, now) : 0;
+    struct ts_probe_result result = {.reason = TS_PR_OK};
+    if (p->told != NULL) {
+        result = *p->told;
+    }
+    result.reason = reason;
+    result.took_ms = p->trying ? ts_mono_diff(p->began, now) : 0;
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(p->result.detail, sizeof(p->result.detail), fmt, args);
+    (void)vsnprintf(result.detail, sizeof(result.detail), fmt, args);
     va_end(args);
     p->trying = false;
     p->passed = p->passed || ts_probe_reason_ready(reason);
     p->due = next_try(p, now);
     arm(p);
-    p->on_result(p->ctx, &p->result);
+    p->on_result(p->ctx, &result);
 }
 
 void ts_probe_connect(struct ts_probe *p, const struct ts_tcp_handler *handler, size_t max_output)
 {
     struct ts_error err;
-    if (p->host[0] == '\0' || p->port == 0) {
+    if (p->host == NULL || p->host[0] == '\0' || p->port == 0) {
         ts_probe_finish(p, TS_PR_NO_ADDRESS, "no published port and no address of the container");
         return;
     }
@@ -268,7 +280,7 @@ void ts_probe_connect(struct ts_probe *p, const struct ts_tcp_handler *handler, 
     p->received = 0;
     struct ts_tcp_call call = {.host = p->host,
                                .port = p->port,
-                               .connect_ms = (uint32_t)p->spec.timeout_ms,
+                               .connect_ms = (uint32_t)p->spec->timeout_ms,
                                .max_output = max_output};
     p->conn = ts_tcp_start(ts_probe_loop(p), &call, handler, p, &err);
     if (p->conn == NULL) {

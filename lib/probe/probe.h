@@ -58,8 +58,8 @@ struct ts_prober *ts_prober_new(const struct ts_prober_deps *deps,
 /* Its probes must have been freed. NULL is fine. */
 void ts_prober_free(struct ts_prober *prober);
 
-/* A probe, not running. spec is copied. NULL: TS_E_INVALID (kind engine, bad pattern), TS_E_NOMEM.
- */
+/* A probe, not running. spec is borrowed for as long as the probe lives. NULL: TS_E_INVALID (kind
+ * engine, bad pattern), TS_E_NOMEM. */
 struct ts_probe *ts_probe_new(struct ts_prober *prober, const struct ts_probe_spec *spec,
                               ts_probe_on_result *on_result, void *ctx,
                               struct ts_error *err) TS_MUST_CHECK;
@@ -72,6 +72,8 @@ void ts_probe_start(struct ts_probe *p, const struct ts_probe_target *target);
 /* No try, no timer, no session until the next start. */
 void ts_probe_stop(struct ts_probe *p);
 bool ts_probe_running(const struct ts_probe *p);
+/* Where the last start sent it; host is "" before the first. Borrowed until the next start. */
+struct ts_probe_target ts_probe_target(const struct ts_probe *p);
 
 /* Gives a log probe that runs a line of the container's log (without its end). Other kinds and
  * stopped probes ignore it. */

@@ -6,8 +6,7 @@
 #include "net/tcp.h"
 #include "probe/probe.h"
 
-#define TS_PROBE_REQUEST_MAX 700 /* path, host and the fixed text of a GET */
-#define TS_PROBE_STATUS_MAX  16  /* "HTTP/1.1 200 " and a little more */
+#define TS_PROBE_STATUS_MAX 16 /* "HTTP/1.1 200 " and a little more */
 
 struct ts_probe_ops {
     /* Once per ts_probe_start(): forget what is remembered of the last run. May be NULL. */
@@ -26,8 +25,8 @@ struct ts_probe {
     struct ts_probe *next;
     struct ts_probe **prev_next;
     const struct ts_probe_ops *ops;
-    struct ts_probe_spec spec;
-    char host[TS_TEXT_MAX];
+    const struct ts_probe_spec *spec;
+    char *host; /* NULL: none */
     uint16_t port;
     ts_probe_on_result *on_result;
     void *ctx;
@@ -41,7 +40,6 @@ struct ts_probe {
     /* tcp, http */
     struct ts_tcp *conn;
     bool connected;
-    char request[TS_PROBE_REQUEST_MAX];
     char status[TS_PROBE_STATUS_MAX]; /* the answer's first bytes */
     size_t status_len;
     size_t received;
@@ -55,7 +53,7 @@ struct ts_probe {
     struct ts_probe_ib *ib;
     bool held; /* a session pings by itself: no tries meanwhile */
 
-    struct ts_probe_result result; /* of the last try; filled by ts_probe_finish() */
+    const struct ts_probe_result *told; /* ibapi: what the session has told; else NULL */
 };
 
 const struct ts_probe_ops *ts_probe_tcp_ops(void);

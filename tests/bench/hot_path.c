@@ -69,6 +69,13 @@ static void ignore_notice(void *ctx, size_t service, const struct ts_action *act
 
 static void run_turn(size_t times)
 {
+    static struct ts_probe_spec probe = {.name = "p",
+                                         .kind = TS_PROBE_TCP,
+                                         .purposes = TS_PURPOSE_READINESS,
+                                         .interval_ms = 1000,
+                                         .timeout_ms = 1000,
+                                         .rise = 1,
+                                         .fall = 3};
     static struct ts_svc_spec specs[3];
     const struct ts_super_ports ports = {.journal = ignore_journal,
                                          .start = ignore_start,
@@ -80,13 +87,7 @@ static void run_turn(size_t times)
     for (size_t i = 0; i < 3; i++) {
         (void)snprintf(specs[i].name, sizeof(specs[i].name), "s%zu", i);
         specs[i].probe_count = 1;
-        specs[i].probes[0] = (struct ts_probe_spec){.name = "p",
-                                                    .kind = TS_PROBE_TCP,
-                                                    .purposes = TS_PURPOSE_READINESS,
-                                                    .interval_ms = 1000,
-                                                    .timeout_ms = 1000,
-                                                    .rise = 1,
-                                                    .fall = 3};
+        specs[i].probes = &probe;
         specs[i].ready_timeout_ms = 60000;
         specs[i].dep_count = i > 0 ? 1 : 0;
         (void)strcpy(specs[i].deps[0], "s0"); /* NOLINT: a constant that fits */

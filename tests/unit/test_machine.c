@@ -27,7 +27,7 @@ static struct ts_svc_spec gateway_spec(void)
         .twofa_wait_ms = 200000,
         .windows = true,
     };
-    spec.probes[0] = (struct ts_probe_spec){
+    static struct ts_probe_spec api = {
         .name = "api",
         .kind = TS_PROBE_IBAPI,
         .purposes = TS_PURPOSE_STARTUP | TS_PURPOSE_LIVENESS | TS_PURPOSE_READINESS,
@@ -36,6 +36,7 @@ static struct ts_svc_spec gateway_spec(void)
         .rise = 1,
         .fall = 2,
     };
+    spec.probes = &api;
     return spec;
 }
 

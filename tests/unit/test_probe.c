@@ -49,8 +49,9 @@ static int teardown(void **state)
 
 static struct ts_probe_spec spec_of(enum ts_probe_kind kind)
 {
+    static char path[] = "/health";
     struct ts_probe_spec spec = {
-        .name = "p", .kind = kind, .interval_ms = 20, .timeout_ms = 150, .path = "/health"};
+        .name = "p", .kind = kind, .interval_ms = 20, .timeout_ms = 150, .path = path};
     return spec;
 }
 
@@ -392,7 +393,8 @@ static void test_a_log_probe_waits_for_its_line(void **state)
 {
     (void)state;
     struct ts_probe_spec spec = spec_of(TS_PROBE_LOG);
-    memcpy(spec.pattern, "ready in \\d+ ms$", 17);
+    char pattern[] = "ready in \\d+ ms$";
+    spec.pattern = pattern;
     struct ts_probe *p = new_probe(&spec);
     feed(p, "ready in 3 ms"); /* not running yet: it belongs to the run before */
     ts_probe_start(p, NULL);
@@ -423,7 +425,8 @@ static void test_a_log_probe_tells_that_its_pattern_explodes(void **state)
 {
     (void)state;
     struct ts_probe_spec spec = spec_of(TS_PROBE_LOG);
-    memcpy(spec.pattern, CATASTROPHE, sizeof(CATASTROPHE));
+    char pattern[] = CATASTROPHE;
+    spec.pattern = pattern;
     struct ts_probe *p = new_probe(&spec);
     ts_probe_start(p, NULL);
     feed(p, A_LINE);
@@ -499,7 +502,8 @@ static void test_what_cannot_be_run_is_refused(void **state)
     assert_null(ts_probe_new(prober, &engine, on_result, NULL, &err));
     assert_string_equal(err.msg, "probe p of kind engine cannot be run here");
     struct ts_probe_spec log = spec_of(TS_PROBE_LOG);
-    memcpy(log.pattern, "(", 2);
+    char unfinished[] = "(";
+    log.pattern = unfinished;
     assert_null(ts_probe_new(prober, &log, on_result, NULL, &err));
     assert_int_equal(err.code, TS_E_INVALID);
     assert_string_equal(err.msg, "probe p: pattern: missing closing parenthesis (at character 2)");

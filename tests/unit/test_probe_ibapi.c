@@ -259,13 +259,13 @@ static int setup(void **state)
     gateway_listen();
     const struct ts_prober_deps deps = {.loop = fixture_loop, .is_paper = is_paper};
     prober = ts_prober_new(&deps, &err);
-    const struct ts_probe_spec spec = {.name = "api",
-                                       .kind = TS_PROBE_IBAPI,
-                                       .interval_ms = INTERVAL_MS,
-                                       .timeout_ms = TIMEOUT_MS,
-                                       .client_id = 9700,
-                                       .version_min = 100,
-                                       .version_max = 178};
+    static const struct ts_probe_spec spec = {.name = "api",
+                                              .kind = TS_PROBE_IBAPI,
+                                              .interval_ms = INTERVAL_MS,
+                                              .timeout_ms = TIMEOUT_MS,
+                                              .client_id = 9700,
+                                              .version_min = 100,
+                                              .version_max = 178};
     probe = ts_probe_new(prober, &spec, on_result, NULL, &err);
     return probe == NULL ? -1 : 0;
 }

@@ -137,11 +137,11 @@ static void test_harmless_words_do_not_trip(void **state)
 static void test_own_patterns_replace_the_built_in_ones(void **state)
 {
     (void)state;
-    struct ts_svc_spec spec = {.guarded = true, .signal_count = 2};
+    struct ts_signal_spec signals[] = {{.signal = TS_SIG_LOGIN_OK, .pattern = "live"},
+                                       {.signal = TS_SIG_TRIPWIRE, .pattern = "^ECHT"}};
+    struct ts_svc_spec spec = {.guarded = true, .signals = signals, .signal_count = 2};
     struct ts_tripwire *t = NULL;
     struct ts_error err;
-    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_LOGIN_OK, .pattern = "live"};
-    spec.signals[1] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "^ECHT"};
     assert_true(ts_tripwire_new(&spec, &t, &err));
     assert_true(ts_tripwire_trips(t, "ECHT", 4, &at));
     assert_false(ts_tripwire_trips(t, "live", 4, &at));
@@ -156,8 +156,9 @@ static void test_a_service_that_is_not_guarded_has_none_of_its_own_accord(void *
     struct ts_error err;
     assert_true(ts_tripwire_new(&spec, &t, &err));
     assert_null(t);
+    struct ts_signal_spec signal = {.signal = TS_SIG_TRIPWIRE, .pattern = "live mode"};
     spec.signal_count = 1;
-    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "live mode"};
+    spec.signals = &signal;
     assert_true(ts_tripwire_new(&spec, &t, &err));
     assert_true(ts_tripwire_trips(t, "IBC in live mode", 16, &at));
     ts_tripwire_free(t);
@@ -175,12 +176,12 @@ static void test_it_says_where_the_words_are(void **state)
 static void test_a_pattern_that_gives_up_trips(void **state)
 {
     (void)state;
-    struct ts_svc_spec spec = {.guarded = true, .signal_count = 1};
+    struct ts_signal_spec signal = {.signal = TS_SIG_TRIPWIRE, .pattern = "(a+)+[bc]"};
+    struct ts_svc_spec spec = {.guarded = true, .signals = &signal, .signal_count = 1};
     struct ts_tripwire *t = NULL;
     struct ts_error err;
     char line[400];
     memset(line, 'a', sizeof(line));
-    spec.signals[0] = (struct ts_signal_spec){.signal = TS_SIG_TRIPWIRE, .pattern = "(a+)+[bc]"};
     assert_true(ts_tripwire_new(&spec, &t, &err));
     assert_true(ts_tripwire_trips(t, line, sizeof(line), &at));
     ts_tripwire_free(t);
