@@ -170,7 +170,8 @@ static const struct {
     {BOT "depends_on = bot\n",
      "dir/t.conf:3: [service bot] depends_on: a service cannot depend on itself"},
     {BOT "depends_on = a b c d e f g h i j k l m n o p q\n",
-     "dir/t.conf:3: [service bot] depends_on: 'a b c d e f g h i j k l m n o p q' has 17 items, at most 16 are "
+     "dir/t.conf:3: [service bot] depends_on: 'a b c d e f g h i j k l m n o p q' has 17 items, at "
+     "most 16 are "
      "allowed"},
     {BOT "backoff_max = 500ms\n",
      "dir/t.conf:3: [service bot] backoff_max: backoff_first is longer than backoff_max"},
