@@ -8,7 +8,7 @@
 #include "base/timers_internal.h"
 #include "base/timeval.h"
 
-#define PORTION 16 /* callbacks of one kind in a turn */
+#define PORTION_MS 3 /* of a turn's time for what comes in hundreds */
 
 struct deferred {
     struct deferred *next;
@@ -26,7 +26,6 @@ struct ts_loop {
     struct deferred **last;
     ts_mono now;
     ts_wall wall;
-    int portion;     /* callbacks that said so in this turn */
     bool in_turn;    /* outside of one every look at the clock is a new one */
     bool time_known; /* this turn has read it */
     bool stopping;
@@ -175,7 +174,6 @@ bool ts_loop_run(struct ts_loop *loop, void (*turn)(void *ctx), void *ctx, struc
         /* The first callback that asks reads the clock, after the wait. */
         set_alarm(loop);
         loop->in_turn = true;
-        loop->portion = 0;
         loop->time_known = false;
         if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0) {
             loop->in_turn = false;
@@ -196,11 +194,14 @@ void ts_loop_stop(struct ts_loop *loop)
     (void)event_base_loopbreak(loop->base);
 }
 
-void ts_loop_breathe(struct ts_loop *loop)
+bool ts_loop_breathe(struct ts_loop *loop)
 {
-    if (++loop->portion >= PORTION) {
+    read_clock(loop);
+    bool enough = ts_mono_diff(loop->now, loop->clock->mono(loop->clock->ctx)) >= PORTION_MS;
+    if (enough) {
         (void)event_base_loopbreak(loop->base); /* what is left stays active for the next turn */
     }
+    return enough;
 }
 
 void ts_loop_defer(struct ts_loop *loop, void (*fn)(void *arg), void *arg)

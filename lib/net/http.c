@@ -14,19 +14,18 @@
 
 /* Idle connections kept for the next call. */
 #define KEEP_CONNECTIONS 8L
-#define SETTLE_MAX       16
 
 struct watch {
     struct ts_http *h;
     struct event *event;
 };
 
-/* Tells what has come. After a portion the rest waits for the next turn: curl may have finished
- * hundreds at once. */
+/* Tells what has come. curl may have finished hundreds at once: then the rest waits for the next
+ * turn. */
 static void settle(struct ts_http *h)
 {
-    for (int told = 0;; told++) {
-        if (told == SETTLE_MAX) {
+    for (bool first = true;; first = false) {
+        if (!first && ts_loop_breathe(h->loop)) {
             ts_timer_after(h->more, 0);
             return;
         }
@@ -62,7 +61,7 @@ static void on_fd(evutil_socket_t fd, short what, void *arg)
     int running = 0;
     (void)curl_multi_socket_action(h->multi, (curl_socket_t)fd, flags, &running);
     settle(h);
-    ts_loop_breathe(h->loop);
+    (void)ts_loop_breathe(h->loop);
 }
 
 static void on_timer(void *ctx)
