@@ -30,7 +30,8 @@ machine_packages() {
 
 kernel_packages() {
     machine_packages
-    printf '%s\n' linux-image-amd64 initramfs-tools openssh-server
+    # Debian's kernel has AppArmor on, and then Docker starts nothing without its parser.
+    printf '%s\n' linux-image-amd64 initramfs-tools openssh-server apparmor
 }
 
 builder_packages() {
