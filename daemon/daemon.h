@@ -1,22 +1,28 @@
 /*
- * The daemon's parts and who holds them; private to daemon/. Every file here has one duty:
+ * The daemon's parts and who holds them; private to daemon/. Every file has one duty:
  *
  *   main.c            options, signals, the order in which parts are made and freed
  *   wire.c            builds the daemon from a model, runs its turns, reloads it
  *   ending.c          how it ends: alone, or with the stack when the machine goes down
- *   restore.c         containers that are missing, made anew from their snapshots (remake.c)
- *   move.h            containers exchanged for others, with a way back (a map of its own)
  *   engine_watch.c    connection to the engine: up/down, events, resynchronisation
  *   units.c           services of the project <-> containers: adoption, inspect -> observation
+ *   supervisor.c      observations -> the machine of each service -> actions, once a turn
  *   perform.c         actions -> engine calls -> observations
- *   guard.h           the interlock: what is judged, and what follows (a map of its own)
  *   watch_probes.c    starts and stops probes and log followers; results -> observations
+ *   restore.c         containers that are missing, made anew from their snapshots
  *   memory.c          states <-> store
  *   notices.c         notices -> alerts
- *   api.c             reading methods; api_change.c changing ones; status.c what they show
- *   checkup.h         doctor and validate: what they look at, and how it is judged (a map of its
- * own) observer.c        --observe platform.h        signals, service manager, system log; host.h:
- * what the machine is about to do
+ *   status.c          what is shown of all this
+ *   observer.c        --observe: probes without an engine
+ *
+ * Folders, each with a map in the header named here:
+ *
+ *   core/             decides, and does nothing else: machine.h, interlock.h, move.h, planner.h
+ *   guard/            the interlock's eyes and hands: guard.h
+ *   move/             containers exchanged for others, with a way back: move.h
+ *   doctor/           doctor and validate: what they look at, how it is judged: checkup.h
+ *   api/              the control methods: api.h
+ *   platform/         what differs by system: signals, service manager, log, files: platform.h
  */
 #ifndef TS_DAEMON_DAEMON_H
 #define TS_DAEMON_DAEMON_H
@@ -34,13 +40,13 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/logs.h"
-#include "guard.h"
-#include "host.h"
+#include "guard/guard.h"
 #include "model/calendar.h"
 #include "model/model.h"
-#include "move.h"
+#include "move/move.h"
 #include "net/http.h"
-#include "platform.h"
+#include "platform/host.h"
+#include "platform/platform.h"
 #include "probe/probe.h"
 #include "probe/tripwire.h"
 #include "store/store.h"
@@ -183,12 +189,12 @@ struct ts_daemon {
     ts_wall window_end;
     bool stack_was_ready; /* the "stack is up" message of this start has gone out */
 
-    struct ts_stream *streams; /* control clients that follow something: api_stream.c */
-    struct ts_wait *waits;     /* … that wait for an operation's end: api_change.c */
+    struct ts_stream *streams; /* control clients that follow something: api/stream.c */
+    struct ts_wait *waits;     /* … that wait for an operation's end: api/change.c */
     struct ts_rescan *rescans;
     struct ts_restore *restore;              /* NULL until a container was missing */
     struct ts_move *move;                    /* the one under way, or the last; NULL: none */
-    struct ts_move_call *move_calls;         /* orders that are being prepared: api_move.c */
+    struct ts_move_call *move_calls;         /* orders that are being prepared: api/move.c */
     struct ts_move_follower *move_followers; /* clients that wait for its end */
 
     struct ts_validation *validation;   /* the one under way */
@@ -328,7 +334,7 @@ json_t *ts_status_service(struct ts_daemon *d, size_t i);
 const char *ts_status_state(struct ts_daemon *d); /* overall state */
 void ts_status_line(struct ts_daemon *d, char *out, size_t size);
 
-/* --- api.c, api_change.c, api_stream.c */
+/* --- api.c, api/change.c, api/stream.c */
 bool ts_api_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_api_stop(struct ts_daemon *d);
 /* A service changed, or (SIZE_MAX) something that belongs to none: tells those who watch. */

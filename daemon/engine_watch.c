@@ -7,7 +7,7 @@
 
 #include "base/parse.h"
 #include "daemon.h"
-#include "reach.h"
+#include "doctor/reach.h"
 
 #define DEFAULT_UNIT   "docker.service"
 #define RETRY_FIRST_MS 250

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/gameplan_check.h"
 #include "config/config.h"
 #include "daemon.h"
-#include "entry.h"
-#include "gameplan_check.h"
+#include "doctor/reach_probe.h"
 #include "observer.h"
-#include "reach_probe.h"
+#include "platform/entry.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 /* sysexits.h EX_CONFIG */ };
 

@@ -13,8 +13,8 @@
 #include "alert/sender.h"
 #include "base/parse.h"
 #include "model/calendar.h"
-#include "pinger.h"
-#include "platform.h"
+#include "platform/pinger.h"
+#include "platform/platform.h"
 #include "probe/probe.h"
 #include "supervisor.h"
 

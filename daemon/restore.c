@@ -14,7 +14,7 @@
 #include "base/parse.h"
 #include "daemon.h"
 #include "engine/networks.h"
-#include "remake.h"
+#include "move/remake.h"
 
 #define SETTLE_MS    1500 /* word of a removal, or somebody else's container, may still come */
 #define TRIES        5    /* while the engine answers late or not at all; each waits longer */

@@ -7,8 +7,8 @@
 #include "base/parse.h"
 #include "config/config.h"
 #include "daemon.h"
-#include "reach.h"
-#include "validate.h"
+#include "doctor/reach.h"
+#include "doctor/validate.h"
 
 #define START_MS       300000 /* checking a long audit trail on a slow disk */
 #define TURN_SOON_MS   10     /* a deadline that has passed and changed nothing */

@@ -1,7 +1,0 @@
-/* See entry.h. */
-#include "entry.h"
-
-int main(int argc, char **argv)
-{
-    return ts_main(argc, argv);
-}
