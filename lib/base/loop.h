@@ -39,9 +39,9 @@ bool ts_loop_run(struct ts_loop *loop, void (*turn)(void *ctx), void *ctx,
 /* Ends ts_loop_run() after the present turn. From callbacks and from the turn function. */
 void ts_loop_stop(struct ts_loop *loop);
 
-/* From a callback of a kind that comes in hundreds (answers of the engine), when it is through. True:
- * the turn has lasted for some milliseconds, so it ends, and whoever is more urgent comes before the
- * rest. */
+/* From a callback of a kind that comes in hundreds (answers of the engine), when it is through.
+ * True: the turn has lasted for some milliseconds, so it ends, and whoever is more urgent comes
+ * before the rest. */
 bool ts_loop_breathe(struct ts_loop *loop);
 
 /* Calls fn(arg) after the present turn: how an object is freed from inside its own callback. */
