@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from harness.attempts import careless_bot
 from harness.stack import what_matters
 from harness.standalone import CREDENTIALS, OLD, SECRET, Standalone
 
@@ -90,6 +91,30 @@ def test_a_failed_checkpoint_goes_back_by_itself(old, settings, step, seen):
     assert done.returncode == 1 and seen in done.stderr + done.stdout, done.stdout + done.stderr
     if step:
         assert f"expected: {step}" in done.stderr and "last lines of its log" in done.stderr
+    old.is_as_before()
+
+
+def test_a_bot_that_does_not_say_what_it_must_goes_back(old, tmp_path):
+    """It answers every probe, but is not the bot: what the operators read in its log is not there."""
+    old.change(BOT_IMAGE=careless_bot(old.stack.engine, tmp_path))
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1, done.stdout
+    assert "expected: trading-bot says in its log" in done.stderr, done.stderr
+    assert "its log does not yet have a line that" in done.stderr
+    old.is_as_before()
+    old.stack.engine.docker("rmi", "--force", "careless:latest")
+
+
+def test_alerts_that_are_refused_fail_the_validation(old, receiver):
+    """Everything is ready; but nobody would learn of it if it were not."""
+    channel = {"kind": "discord", "url_file": receiver.discord_url_file, "ca_file": receiver.ca_file}
+    old.daemon.configure({"channel discord": channel})
+    receiver.behave("404")
+    old.daemon.restart()
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1, done.stdout
+    assert "expected: all services stay ready, and the validation passes" in done.stderr, done.stderr
+    assert "validation: alerts can go out: no" in done.stderr
     old.is_as_before()
 
 

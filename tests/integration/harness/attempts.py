@@ -52,6 +52,18 @@ CONFIG = {
 }
 
 
+def careless_bot(engine, folder):
+    """The image of careless_bot.c: our own bot would refuse by itself what is tried here."""
+    program = folder / "careless_bot"
+    source = HERE / "careless_bot.c"
+    subprocess.run(["gcc", "-static", "-O1", "-o", program, source], check=True, timeout=60)
+    archive = folder / "careless_bot.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(program, "careless_bot")
+    engine.docker("import", "--change", 'ENTRYPOINT ["/careless_bot"]', archive, "careless:latest")
+    return "careless:latest"
+
+
 class World:
     """A ready stack that is brought back to safety after each attempt."""
 
@@ -59,7 +71,7 @@ class World:
         self.engine = engine
         self.folder = folder
         self.programs = programs
-        self.image = self._careless_bot()
+        self.image = careless_bot(engine, folder)
         self.stack = Stack(repo, programs, engine, env={"BOT_IMAGE": self.image}, config=CONFIG)
         self.daemon = self.stack.daemon
         self.stack.create()
@@ -129,17 +141,6 @@ class World:
             except AssertionError as error:
                 if name != BOT or turn == 4 or " 409 " not in str(error):
                     raise
-
-    def _careless_bot(self):
-        """The image of careless_bot.c: our own bot would refuse by itself what is tried here."""
-        program = self.folder / "careless_bot"
-        source = HERE / "careless_bot.c"
-        subprocess.run(["gcc", "-static", "-O1", "-o", program, source], check=True, timeout=60)
-        archive = self.folder / "careless_bot.tar"
-        with tarfile.open(archive, "w") as tar:
-            tar.add(program, "careless_bot")
-        self.docker("import", "--change", 'ENTRYPOINT ["/careless_bot"]', archive, "careless:latest")
-        return "careless:latest"
 
     def talk(self, *texts, **kwargs):
         """Makes the bot say this, and starts it as an operator would."""
