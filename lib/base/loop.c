@@ -117,7 +117,6 @@ struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
         ts_error_set(err, TS_E_SYSTEM, "cannot create the event loop (file descriptors used up?)");
         return NULL;
     }
-    (void)event_priority_set(loop->alarm, TS_LOOP_URGENT); /* what is due is due */
     return loop;
 }
 

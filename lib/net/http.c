@@ -24,8 +24,10 @@ struct watch {
  * turn. */
 static void settle(struct ts_http *h)
 {
+    h->behind = false;
     for (bool first = true;; first = false) {
         if (!first && ts_loop_breathe(h->loop)) {
+            h->behind = true;
             ts_timer_after(h->more, 0);
             return;
         }

@@ -10,7 +10,8 @@
 struct ts_http {
     struct ts_loop *loop;
     CURLM *multi;
-    struct ts_timer *more; /* what settle() has left */
+    struct ts_timer *more; /* what settle() has left … */
+    bool behind;           /* … which may be anybody's answer */
     struct ts_timer *timer;
     struct ts_http_req *all;
     struct ts_http_req *ready; /* have something to deliver, in order */

@@ -7,6 +7,8 @@
 #include "base/parse.h"
 #include "net/http_internal.h"
 
+#define BEHIND_MS 10 /* until a deadline is looked at again while answers wait to be told */
+
 static void mark_ready(struct ts_http_req *r)
 {
     if (!r->is_ready) {
@@ -270,6 +272,10 @@ void ts_http_req_finish(struct ts_http_req *r, CURLcode result)
 static void on_deadline(void *ctx)
 {
     struct ts_http_req *r = ctx;
+    if (r->h->behind) { /* its answer may have come, and wait to be told */
+        ts_timer_after(r->deadline, BEHIND_MS);
+        return;
+    }
     r->failure = TS_E_TIMEOUT;
     bool was_idle = r->head_told && goes_to_stream(r);
     r->failure_text = was_idle ? "the stream was silent for" : "no complete answer within";
