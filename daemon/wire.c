@@ -294,7 +294,6 @@ void ts_daemon_free(struct ts_daemon *d)
     ts_store_close(d->store);
     ts_platform_free(d->platform);
     ts_model_free(d->model);
-    ts_model_free(d->former_model);
     free(d);
 }
 
@@ -359,34 +358,32 @@ static json_t *error_list(const struct ts_config_errors *errs)
 static bool refuse_reload(struct ts_daemon *d, struct ts_model *fresh, json_t *errors,
                           json_t **ret_errors)
 {
+    const char *first = json_string_value(json_array_get(errors, 0));
     ts_model_free(fresh);
     TS_LOG(d->log, TS_MSG_RELOAD_REFUSED, TS_NO_FIELDS,
            "the new configuration is refused, the former stays: %s",
-           json_string_value(json_array_get(errors, 0)));
+           first != NULL ? first : "out of memory");
     *ret_errors = errors;
     return false;
 }
 
-/* Probes and specifications point into the model that they were made from, so that one goes last;
- * or with the next reload, if the specifications could not be made anew. */
+/* Specifications and probes point into the model that they were made from, so that goes last. On
+ * failure all is as before, and take_model is still the caller's. */
 static bool put_into_force(struct ts_daemon *d, struct ts_model *take_model, struct ts_error *err)
 {
     struct ts_model *former = d->model;
+    struct ts_error ignored;
     d->model = take_model;
+    if (!ts_sender_configure(d->sender, take_model, err) || !ts_units_rebuild(d, err)) {
+        d->model = former;
+        (void)!ts_sender_configure(d->sender, former, &ignored);
+        return false;
+    }
     for (size_t i = 0; i < d->unit_count; i++) {
         ts_watch_forget(d->units[i]);
     }
-    bool ok = ts_units_rebuild(d, err);
-    if (!ok && d->former_model == NULL) {
-        d->former_model = former;
-        return false;
-    }
     ts_model_free(former);
-    if (ok) {
-        ts_model_free(d->former_model);
-        d->former_model = NULL;
-    }
-    return ok;
+    return true;
 }
 
 bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_errors)
@@ -400,9 +397,15 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
                                                              : ts_config_load_optional(NULL, errs);
     bool ok = fresh != NULL;
     json_t *errors = ok || errs == NULL ? json_array() : error_list(errs);
-    if (ok && !ts_sender_configure(d->sender, fresh, &err)) {
-        (void)json_array_append_new(errors, json_string(err.msg));
-        ok = false;
+    if (ok) {
+        if (!ts_config_diff(d->model, fresh, changes)) {
+            changes->count = 0; /* out of memory: the list is left out, not the reload */
+        }
+        ts_config_keep_fixed(d->model, fresh);
+        ok = put_into_force(d, fresh, &err);
+        if (!ok) {
+            (void)json_array_append_new(errors, json_string(err.msg));
+        }
     }
     if (!ok) {
         free(errs);
@@ -411,13 +414,6 @@ bool ts_daemon_reload(struct ts_daemon *d, json_t **ret_changed, json_t **ret_er
         return refuse_reload(d, fresh, errors, ret_errors);
     }
     json_decref(errors);
-    if (!ts_config_diff(d->model, fresh, changes)) {
-        changes->count = 0; /* out of memory: the list is left out, not the reload */
-    }
-    ts_config_keep_fixed(d->model, fresh);
-    if (!put_into_force(d, fresh, &err)) {
-        TS_LOG(d->log, TS_MSG_CONFIG_ERROR, TS_NO_FIELDS, "after the reload: %s", err.msg);
-    }
     for (size_t i = 0; i < d->unit_count; i++) {
         ts_watch_update(d->units[i]);
     }

@@ -83,10 +83,10 @@ static void set_keys(struct ts_build *b, struct ts_build_section *s)
     }
 }
 
-/* [service *] first, because the other services begin as copies of it. */
-static void apply(struct ts_build *b)
+/* [service *] first, because the other services begin as copies of it. False: out of memory. */
+static bool apply(struct ts_build *b)
 {
-    ts_config_set_defaults(TS_SECTION_SERVICE, &b->model->defaults);
+    bool ok = ts_config_set_defaults(TS_SECTION_SERVICE, &b->model->defaults);
     for (size_t i = 0; i < b->ini->section_count; i++) {
         struct ts_build_section *s = &b->sections[i];
         if (s->object == &b->model->defaults && s->kind == TS_SECTION_SERVICE) {
@@ -97,9 +97,10 @@ static void apply(struct ts_build *b)
         struct ts_svc_spec *spec = &b->model->services[i];
         struct ts_svc_spec named = b->model->defaults;
         memcpy(named.name, spec->name, sizeof(named.name));
-        /* Probes and signals of * are for services without a section; the latter come later. */
-        named.probe_count = spec->probe_count;
+        named.probe_count = spec->probe_count; /* those of * are for services without a section */
         named.probes = spec->probes;
+        named.signal_count = 0; /* the same; and none has been read yet */
+        named.signals = NULL;
         *spec = named;
     }
     for (size_t i = 0; i < b->ini->section_count; i++) {
@@ -107,26 +108,27 @@ static void apply(struct ts_build *b)
         bool done = s->object == &b->model->defaults && s->kind == TS_SECTION_SERVICE;
         if (s->object != NULL && !done) {
             if (ts_config_section_row(s->kind)->named != NULL && s->kind != TS_SECTION_SERVICE) {
-                ts_config_set_defaults(s->kind, s->object);
+                ok = ts_config_set_defaults(s->kind, s->object) && ok;
             }
             set_keys(b, s);
         }
     }
+    return ok;
 }
 
 static bool build(struct ts_build *b)
 {
+    bool ok = true;
     for (size_t i = 0; i < TS_SECTION_COUNT; i++) {
         if (ts_config_section_row((enum ts_section_kind)i)->named == NULL) {
-            ts_config_set_defaults((enum ts_section_kind)i, b->model);
+            ok = ts_config_set_defaults((enum ts_section_kind)i, b->model) && ok;
         }
     }
     b->sections = calloc(b->ini->section_count + 1, sizeof(*b->sections));
-    if (b->sections == NULL || !ts_config_build_sections(b)) {
+    if (!ok || b->sections == NULL || !ts_config_build_sections(b) || !apply(b)) {
         ts_config_error_add(b->errs, 0, "out of memory");
         return false;
     }
-    apply(b);
     ts_config_build_checks(b);
     ts_config_build_trim(b->model);
     return b->errs->count == 0;

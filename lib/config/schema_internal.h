@@ -66,7 +66,7 @@ struct ts_key {
     const struct ts_word *words;
     const char *def;      /* NULL: must be given */
     unsigned probe_kinds; /* bits of 1 << enum ts_probe_kind that it is for; 0: all */
-    bool allocated;       /* a text: the field is a pointer to one of its own */
+    bool allocated;       /* a text: the field is a char *, freed with the object */
     bool restart;         /* only a restart of the daemon brings a change into force */
     const char *help;
 };
@@ -82,8 +82,8 @@ const struct ts_key *ts_config_find_key(enum ts_section_kind section, const char
 bool ts_config_key_set(const struct ts_key *k, void *object, const char *value, char *want,
                        size_t want_size) TS_MUST_CHECK;
 
-/* Sets all keys of a section that have a default to it. */
-void ts_config_set_defaults(enum ts_section_kind section, void *object);
+/* Sets all keys of a section that have a default to it. False: out of memory. */
+bool ts_config_set_defaults(enum ts_section_kind section, void *object) TS_MUST_CHECK;
 
 /* Appends the value as a file would have it. */
 void ts_config_key_print(const struct ts_key *k, const void *object, struct ts_buf *out);
