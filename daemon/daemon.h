@@ -137,7 +137,6 @@ struct ts_daemon {
     struct ts_platform *platform;
     const char *config_path; /* NULL: the usual place, or built in */
     struct ts_model *model;
-    struct ts_model *former_model; /* a reload failed half-way: its specifications are in use */
     ts_wall started;
     ts_mono started_mono;
     char host_name[TS_NAME_MAX];
@@ -334,7 +333,7 @@ json_t *ts_status_service(struct ts_daemon *d, size_t i);
 const char *ts_status_state(struct ts_daemon *d); /* overall state */
 void ts_status_line(struct ts_daemon *d, char *out, size_t size);
 
-/* --- api.c, api/change.c, api/stream.c */
+/* --- api/api.c, api/change.c, api/stream.c */
 bool ts_api_start(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_api_stop(struct ts_daemon *d);
 /* A service changed, or (SIZE_MAX) something that belongs to none: tells those who watch. */

@@ -344,6 +344,7 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
         .after_gap = u->after_gap,
         .new_run = new_run,
         .new_container = new_container,
+        .never_ran = c->status == TS_CONTAINER_CREATED,
     };
     u->after_gap = false;
     ts_unit_post(u, &obs);

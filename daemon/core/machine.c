@@ -236,8 +236,8 @@ void ts_step_on_exit(struct ts_step *st)
                       detail);
     } else if (!ts_step_want_up(s)) {
         ts_step_enter_rest(st);
-    } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->new_container) {
-        ts_step_come_up(st, TS_WHY_WANTED); /* exchanged, not crashed: this one has never run */
+    } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->new_container && st->obs->never_ran) {
+        ts_step_come_up(st, TS_WHY_WANTED); /* exchanged, not crashed */
     } else if (st->obs->kind == TS_OBS_CONTAINER && st->obs->after_gap) {
         ts_step_come_up(st, TS_WHY_ENGINE_RESTART); /* not its fault: costs no budget */
     } else if (st->spec->restart == TS_RESTART_NEVER ||

@@ -205,6 +205,7 @@ struct ts_obs {
     bool after_gap;     /* first look after the engine was away, or of this daemon */
     bool new_run;       /* started since our last look */
     bool new_container; /* another id than before */
+    bool never_ran;     /* it was made, and not started yet */
     int exit_code;
     /* TS_OBS_PROBE */
     uint32_t probe;

@@ -186,8 +186,6 @@ static bool parse_labels(const json_t *inspect, struct ts_container *c, struct t
         }
     }
     /* For people only, so cut. */
-    ts_engine_clean(c->working_dir, sizeof(c->working_dir),
-                    label_of(inspect, LABEL "project.working_dir"));
     ts_engine_clean(c->config_files, sizeof(c->config_files),
                     label_of(inspect, LABEL "project.config_files"));
     ts_engine_clean(c->env_files, sizeof(c->env_files),
@@ -298,6 +296,8 @@ static void parse_networks(json_t *networks, struct ts_container *c)
         }
         if (ts_copy(n->name, sizeof(n->name), name) && ts_copy(n->ip, sizeof(n->ip), ip)) {
             c->network_count++;
+        } else {
+            c->networks_cut = true;
         }
     }
 }

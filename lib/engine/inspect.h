@@ -17,10 +17,11 @@
 #define TS_CONTAINER_PATH         512
 #define TS_CONTAINER_FILES        1024 /* comma list of Compose files */
 #define TS_CONTAINER_TEXT         256
-#define TS_CONTAINER_OUTPUT       512 /* of the last health check, cut */
+#define TS_CONTAINER_OUTPUT       256 /* of the last health check, cut */
 #define TS_CONTAINER_DEPS_MAX     16
-#define TS_CONTAINER_PORTS_MAX    16
-#define TS_CONTAINER_NETWORKS_MAX 4
+#define TS_CONTAINER_PORTS_MAX    32
+#define TS_CONTAINER_NETWORKS_MAX 8
+#define TS_CONTAINER_NETWORK      128
 
 /* State.Status; never State.Running, which is true while paused or restarting. */
 enum ts_container_status {
@@ -56,7 +57,7 @@ struct ts_container_port { /* one published port */
 };
 
 struct ts_container_network {
-    char name[TS_ENGINE_NAME];
+    char name[TS_CONTAINER_NETWORK];
     char ip[46]; /* IPv4, else IPv6, else "" (not running) */
 };
 
@@ -74,7 +75,6 @@ struct ts_container {
     char service[TS_CONTAINER_SERVICE];
     char project[TS_CONTAINER_SERVICE];
     char config_hash[80];
-    char working_dir[TS_CONTAINER_PATH];
     char config_files[TS_CONTAINER_FILES];
     char env_files[TS_CONTAINER_PATH]; /* --env-file of that time; "" if none was given */
     bool oneoff;                       /* from `compose run` */
@@ -106,7 +106,7 @@ struct ts_container {
     bool ports_cut; /* there are more */
     struct ts_container_network networks[TS_CONTAINER_NETWORKS_MAX];
     size_t network_count;
-    bool networks_cut;
+    bool networks_cut; /* more, or one whose name does not fit */
 };
 
 /* Reads an inspect answer. TS_E_PROTOCOL: id, state or the depends_on label are missing or make no

@@ -22,7 +22,6 @@ static void test_a_real_inspect_answer_is_read(void **state)
     assert_string_equal(c.image, "tiny:1");
     assert_int_equal(strlen(c.image_id), 71);
     assert_string_equal(c.config_hash, "abc");
-    assert_string_equal(c.working_dir, "/srv/p");
     assert_string_equal(c.config_files, "/srv/p/docker-compose.yml");
     assert_int_equal(c.number, 1);
     assert_false(c.oneoff);

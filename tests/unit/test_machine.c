@@ -399,11 +399,20 @@ static void test_an_exchanged_container_is_no_crash(void **state)
     struct world w = new_world();
     bring_up(&w);
     unsigned starts = w.starts;
-    step(&w, &(struct ts_obs){.kind = TS_OBS_CONTAINER, .exists = true, .new_container = true});
+    struct ts_obs obs = {
+        .kind = TS_OBS_CONTAINER, .exists = true, .new_container = true, .never_ran = true};
+    step(&w, &obs);
     assert_phase(&w, TS_PHASE_STARTING, TS_WHY_WANTED);
     assert_int_equal(w.starts, starts + 1);
     assert_int_equal(w.s.restart_count, 0);
     assert_int_equal(w.notices[TS_NOTICE_DOWN], 0);
+
+    w = new_world(); /* it has already ended by itself: that counts */
+    w.spec.restart = TS_RESTART_ON_FAILURE;
+    bring_up(&w);
+    obs.never_ran = false;
+    step(&w, &obs);
+    assert_phase(&w, TS_PHASE_STOPPED, TS_WHY_COMPLETED);
 }
 
 static void trip(struct world *w, enum ts_why why)
