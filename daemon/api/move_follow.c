@@ -93,8 +93,10 @@ void ts_api_move_step(struct ts_move *m, const char *name, const char *text, boo
 static json_t *failure(const struct ts_move *m)
 {
     bool halted = m->state.way == TS_MOVE_HALTED;
+    char left_out[TS_MOVE_TEXT];
+    ts_move_left_out(m, left_out, sizeof(left_out));
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "outcome", ts_move_way_name(m->state.way),
-                     "reason", m->why, "left_out", m->left_out, "cure",
+                     "reason", m->why, "left_out", left_out, "cure",
                      halted ? "tradestackctl rollback goes back; tradestackctl migrate --accept "
                               "keeps it as it stands"
                             : "the former containers run again; mend the cause and try again",

@@ -4,7 +4,7 @@
  *
  *   guard.c           facts, verdicts, what follows from them
  *   plan.c            the gameplan in a service's volume
- *   outside.c         containers of another project, in a migration
+ *   outside.c         containers of another project, in a migration or rollback
  *   start.c           a start in the audit trail, before it happens
  *   settings.c        the settings that it depends on: a change of them is told
  *   approvals.c       approvals: from the audit trail, their expiry, revocation and voiding
@@ -104,6 +104,11 @@ struct ts_guard_outside {
     size_t gateway_count;
     bool gateways_cut; /* there are more */
 };
+/* By whose rules it is judged: those of the service of its name; of one that the configuration does
+ * not know, those of the first guarded service if it looks like a bot (it has a DRY_RUN, or a
+ * guarded service's image); else the defaults. */
+const struct ts_svc_spec *ts_guard_spec_outside(const struct ts_daemon *d, const char *service,
+                                                const json_t *inspect);
 /* A container that is to be made: what can be said before. UNKNOWN is no reason against it. */
 void ts_guard_judge_planned(struct ts_daemon *d, const char *service, const json_t *inspect,
                             struct ts_judgement *ret);
@@ -119,6 +124,7 @@ struct ts_guarded_start {
     const char *service;
     const char *id; /* of the container */
     const char *image;
+    bool latched; /* refused because of an earlier trip, not of a rule's finding now */
 };
 /* Every rule passes: this is in the trail before the container is started. False: it could not be
  * written, so j says now that nothing may be done. */

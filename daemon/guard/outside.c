@@ -1,18 +1,52 @@
-/* Judging containers of another project, which a migration replaces and may have to start again. */
+/* Judging containers of another project: those that a migration replaces and may have to start
+ * again, and those that a rollback puts back. */
+#include <string.h>
+
+#include "base/json.h"
 #include "base/parse.h"
 #include "daemon.h"
 
-static const struct ts_svc_spec *spec_of(const struct ts_daemon *d, const char *service)
+static const struct ts_svc_spec *first_guarded(const struct ts_model *m)
+{
+    for (size_t i = 0; i < m->service_count; i++) {
+        if (m->services[i].guarded) {
+            return &m->services[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_guarded_image(const struct ts_daemon *d, const json_t *inspect)
+{
+    const char *image = ts_json_str_or(inspect, "Image", "");
+    for (size_t i = 0; i < d->unit_count && image[0] != '\0'; i++) {
+        if (ts_super_spec(d->super, i)->guarded &&
+            strcmp(d->units[i]->container.image_id, image) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct ts_svc_spec *ts_guard_spec_outside(const struct ts_daemon *d, const char *service,
+                                                const json_t *inspect)
 {
     const struct ts_svc_spec *own = ts_model_find(d->model, service);
-    return own != NULL ? own : &d->model->defaults;
+    const struct ts_svc_spec *guarded = first_guarded(d->model);
+    struct ts_box_facts box;
+    if (own != NULL || guarded == NULL) {
+        return own != NULL ? own : &d->model->defaults;
+    }
+    ts_guard_box(inspect, "", &box);
+    return box.dry_run.is_set || has_guarded_image(d, inspect) ? guarded : &d->model->defaults;
 }
 
 static void outside_facts(struct ts_daemon *d, const char *service, const json_t *inspect,
                           struct ts_guard_facts *ret)
 {
-    const struct ts_svc_spec *spec = spec_of(d, service);
+    const struct ts_svc_spec *spec = ts_guard_spec_outside(d, service, inspect);
     ts_guard_facts(d, NULL, ret);
+    ret->service = service;
     ret->guarded = spec->guarded;
     ts_guard_box(inspect, spec->guarded ? spec->gameplan : "", &ret->own);
 }

@@ -32,7 +32,8 @@ void ts_guard_refused(struct ts_daemon *d, const struct ts_guarded_start *start,
                       const struct ts_judgement *j)
 {
     struct ts_error ignored; /* it waits in the trail until it can be written */
-    json_t *data = json_pack("{s:s, s:s}", "rule", ts_rule_name(j->rule), "container", start->id);
+    json_t *data = json_pack("{s:s, s:s}", "rule", start->latched ? "latch" : ts_rule_name(j->rule),
+                             "container", start->id);
     const struct ts_trail_note note = {.event = "start",
                                        .service = start->service,
                                        .outcome = "refused",

@@ -48,15 +48,17 @@ json_t *ts_move_plan_json(const struct ts_move *m)
 json_t *ts_move_state_json(const struct ts_move *m)
 {
     json_t *down = json_array();
+    json_t *left_out = json_array();
     for (size_t i = 0; i < m->count; i++) {
         if (m->places[i].left_down) {
             (void)json_array_append_new(down, json_integer((json_int_t)i));
         }
+        (void)json_array_append_new(left_out, json_string(m->places[i].left_out));
     }
-    return json_pack("{s:s, s:I, s:b, s:b, s:s, s:b, s:o, s:s, s:O?}", "way",
+    return json_pack("{s:s, s:I, s:b, s:b, s:o, s:b, s:o, s:s, s:O?}", "way",
                      ts_move_way_name(m->state.way), "at", (json_int_t)m->state.at, "begun",
                      (int)m->state.begun, "incomplete", (int)m->state.incomplete, "left_out",
-                     m->left_out, "kept", (int)m->kept, "left_down", down, "why", m->why, "log",
+                     left_out, "kept", (int)m->kept, "left_down", down, "why", m->why, "log",
                      m->log);
 }
 
@@ -136,7 +138,11 @@ static bool parse_state(const json_t *v, struct ts_move *m)
     }
     m->state.begun = ts_json_bool_or(v, "begun", false);
     m->state.incomplete = ts_json_bool_or(v, "incomplete", false);
-    ts_copy_cut(m->left_out, sizeof(m->left_out), ts_json_str_or(v, "left_out", ""));
+    const json_t *left_out = ts_json_at(v, "left_out");
+    for (size_t i = 0; i < m->count && i < json_array_size(left_out); i++) {
+        const char *why = json_string_value(json_array_get(left_out, i));
+        ts_copy_cut(m->places[i].left_out, sizeof(m->places[i].left_out), why != NULL ? why : "");
+    }
     m->kept = ts_json_bool_or(v, "kept", false);
     m->state.at = (size_t)at;
     ts_copy_cut(m->why, sizeof(m->why), ts_json_str_or(v, "why", ""));

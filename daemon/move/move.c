@@ -228,164 +228,6 @@ bool ts_move_stands_for(const struct ts_daemon *d, const char *service, const ch
     return true;
 }
 
-/* --- telling */
-
-const char *ts_move_part_name(const struct ts_move *m, size_t part)
-{
-    const struct ts_move_place *p = &m->places[part];
-    return p->service[0] != '\0' ? p->service : p->now.is ? p->now.name : p->next.name;
-}
-
-/* "gateway starts and becomes ready" */
-static void step_text(const struct ts_move *m, char *out, size_t size)
-{
-    const struct ts_move_step *step = &m->plan.steps[m->state.at];
-    bool back = m->state.way == TS_MOVE_BACK;
-    const char *text = ts_move_deed_text(step->deed, back);
-    bool about_all = step->deed == TS_MOVE_SETTLE;
-    (void)snprintf(out, size, "%s%s%s", about_all ? "" : ts_move_part_name(m, step->part),
-                   about_all || text[0] == '\0' ? "" : ": ", text);
-}
-
-void ts_move_line(const struct ts_daemon *d, char *out, size_t size)
-{
-    static const char *const going[TS_MOVE_WAY_COUNT] = {
-        [TS_MOVE_FORWARD] = "going forward", [TS_MOVE_BACK] = "going back",
-        [TS_MOVE_HALTED] = "halted",         [TS_MOVE_DONE] = "done",
-        [TS_MOVE_RETURNED] = "gone back",
-    };
-    const struct ts_move *m = d->move;
-    char step[160];
-    if (m == NULL) {
-        out[0] = '\0';
-        return;
-    }
-    step_text(m, step, sizeof(step));
-    if (ts_move_is_open(m->state.way)) {
-        (void)snprintf(out, size, "%s, %s: %s (step %zu of %zu)", ts_move_kind_name(m->kind),
-                       going[m->state.way], step, m->state.at + 1, m->plan.count);
-    } else {
-        (void)snprintf(out, size, "%s, %s", ts_move_kind_name(m->kind), going[m->state.way]);
-    }
-}
-
-static const char *next_text(const struct ts_move *m)
-{
-    switch (m->state.way) {
-    case TS_MOVE_FORWARD: return "to go back now: tradestackctl rollback";
-    case TS_MOVE_BACK: return "the former containers come back";
-    case TS_MOVE_HALTED:
-        return "to go back: tradestackctl rollback; to keep it as it stands: tradestackctl migrate "
-               "--accept";
-    case TS_MOVE_DONE:
-        return m->kept ? "to remove the former containers: tradestackctl migrate --accept; to go "
-                         "back: tradestackctl rollback"
-                       : "";
-    case TS_MOVE_RETURNED:
-    case TS_MOVE_WAY_COUNT: return "";
-    }
-    return "";
-}
-
-json_t *ts_move_json(struct ts_daemon *d)
-{
-    const struct ts_move *m = d->move;
-    char began[TS_WALL_TEXT];
-    char step[160] = "";
-    char line[TS_MOVE_TEXT];
-    if (m == NULL || (!ts_move_is_open(m->state.way) && !m->kept)) {
-        return json_null();
-    }
-    ts_wall_format(m->began, began);
-    step_text(m, step, sizeof(step));
-    ts_move_line(d, line, sizeof(line));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:b, s:s}", "kind",
-                     ts_move_kind_name(m->kind), "way", ts_move_way_name(m->state.way), "summary",
-                     line, "by", m->by, "began", began, "step", step, "at",
-                     (json_int_t)m->state.at + 1, "steps", (json_int_t)m->plan.count, "reason",
-                     m->why, "kept", (int)m->kept, "next", next_text(m));
-}
-
-/* A step began, or (done) is over. */
-static void tell_step(struct ts_move *m, bool done, bool ok, const char *detail)
-{
-    char text[200];
-    const struct ts_move_step *step = &m->plan.steps[m->state.at];
-    const char *name = step->deed == TS_MOVE_SETTLE ? "stack" : ts_move_part_name(m, step->part);
-    bool back = m->state.way == TS_MOVE_BACK;
-    const char *deed = ts_move_deed_text(step->deed, back);
-    if (deed[0] == '\0') { /* nothing to be undone */
-        return;
-    }
-    (void)snprintf(text, sizeof(text), "%s%s", back ? "back: " : "", deed);
-    ts_api_move_step(m, name, text, done, ok, detail);
-    if (!done) {
-        char line[TS_MOVE_TEXT];
-        ts_move_line(m->daemon, line, sizeof(line));
-        TS_LOG(m->daemon->log, TS_MSG_MOVE,
-               TS_FIELDS(TS_STR("tag", m->tag), TS_STR("deed", ts_move_deed_name(step->deed)),
-                         TS_STR("way", ts_move_way_name(m->state.way))),
-               "%s", line);
-        ts_memory_event(m->daemon, m->places[step->part].service, "move.step", line);
-    }
-}
-
-static void explain_turn(struct ts_move *m, const struct ts_move_state *before, bool late)
-{
-    char expected[160];
-    char limit[TS_SPAN_TEXT];
-    enum ts_move_way way = m->state.way;
-    m->state.way = before->way;
-    ts_move_expected(m, expected, sizeof(expected));
-    ts_span_format(ts_move_limit_ms(m), limit);
-    m->state.way = way;
-    if (m->sight == TS_MOVE_TURN && m->sighted) {
-        (void)snprintf(m->why, sizeof(m->why), "an operator asked for it");
-    } else {
-        (void)snprintf(m->why, sizeof(m->why), "expected: %.130s%s%s%s; seen: %.180s", expected,
-                       late ? " (within " : "", late ? limit : "", late ? ")" : "",
-                       m->seen[0] != '\0' ? m->seen : "nothing of it");
-    }
-}
-
-static void tell_turn(struct ts_move *m)
-{
-    struct ts_daemon *d = m->daemon;
-    char text[TS_MOVE_TEXT + 80];
-    bool halted = m->state.way == TS_MOVE_HALTED;
-    (void)snprintf(text, sizeof(text), "%s %s: %s", ts_move_kind_name(m->kind),
-                   halted ? "halts" : "goes back", m->why);
-    TS_LOG(d->log, TS_MSG_MOVE_FAILED, TS_FIELDS(TS_STR("tag", m->tag)), "%s", text);
-    ts_memory_event(d, "", halted ? "move.halted" : "move.back", text);
-    ts_notice_move(d, m->state.way, text);
-}
-
-static bool any_left_down(const struct ts_move *m)
-{
-    for (size_t i = 0; i < m->count; i++) {
-        if (m->places[i].left_down) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void tell_end(struct ts_move *m)
-{
-    struct ts_daemon *d = m->daemon;
-    char text[TS_MOVE_TEXT * 2];
-    bool done = m->state.way == TS_MOVE_DONE;
-    (void)snprintf(text, sizeof(text), "%s %s%s%s%s%s", ts_move_kind_name(m->kind),
-                   done ? "done: all is ready" : "gone back: all is as it was",
-                   m->state.incomplete ? ", but not all of it has become ready again" : "",
-                   m->left_out[0] != '\0' ? ": " : "", m->left_out,
-                   any_left_down(m) ? ", but for what an operator has stopped meanwhile" : "");
-    TS_LOG(d->log, done ? TS_MSG_MOVE : TS_MSG_MOVE_FAILED, TS_FIELDS(TS_STR("tag", m->tag)), "%s",
-           text);
-    ts_memory_event(d, "", done ? "move.done" : "move.returned", text);
-    ts_notice_move(d, m->state.way, text);
-}
-
 /* --- the turn */
 
 void ts_move_see(struct ts_move *m, enum ts_move_sight sight, const char *text)
@@ -412,8 +254,10 @@ static void end(struct ts_move *m)
     struct ts_daemon *d = m->daemon;
     m->ended = ts_loop_wall(d->loop);
     m->kept = m->state.way == TS_MOVE_DONE && m->kind == TS_MOVE_MIGRATE;
+    json_decref(m->outside);
+    m->outside = NULL;
     (void)save(m);
-    tell_end(m);
+    ts_move_tell_end(m);
     ts_api_move_ended(m);
     ts_engine_watch_resync(d); /* what stands for each service is the list's again */
     ts_api_changed(d, SIZE_MAX);
@@ -425,23 +269,33 @@ static void step_changed(struct ts_move *m)
     m->pending = false;
     m->restarts_known = false;
     m->down_outside = false;
+    json_decref(m->outside);
+    m->outside = NULL;
     m->steady_since = TS_NEVER;
     m->seen[0] = '\0';
     ts_engine_watch_resync(m->daemon); /* a name may have changed hands */
     ts_api_changed(m->daemon, SIZE_MAX);
 }
 
-/* On the way back a step was left without what it is for: which, and why. */
-static void leave_out(struct ts_move *m)
+/* On the way back a step was left without what it is for, or a later one has made up for it. */
+static void leave_out(struct ts_move *m, bool reached)
 {
-    char text[TS_MOVE_TEXT];
-    size_t n = strlen(m->left_out);
-    (void)snprintf(text, sizeof(text), "%s: %.200s",
-                   ts_move_part_name(m, m->plan.steps[m->state.at].part),
-                   m->seen[0] != '\0' ? m->seen : "nothing was seen of it");
-    if (strstr(m->left_out, text) == NULL) { /* two steps may start the same */
-        (void)snprintf(m->left_out + n, sizeof(m->left_out) - n, "%s%s", n > 0 ? "; " : "", text);
+    const struct ts_move_step *step = &m->plan.steps[m->state.at];
+    struct ts_move_place *p = &m->places[step->part];
+    if (!reached) {
+        ts_copy_cut(p->left_out, sizeof(p->left_out),
+                    m->seen[0] != '\0' ? m->seen : "nothing was seen of it");
+    } else if (step->deed == TS_MOVE_STOP || step->deed == TS_MOVE_KEEP) {
+        p->left_out[0] = '\0';
     }
+}
+
+/* What others say (logs, the engine) is not always text; the journal takes nothing else. */
+static void clean(char *text, size_t size)
+{
+    char copy[TS_MOVE_TEXT];
+    ts_alert_clean(copy, sizeof(copy), SIZE_MAX, text, false);
+    ts_copy_cut(text, size, copy);
 }
 
 static void take(struct ts_move *m, enum ts_move_sight sight)
@@ -449,20 +303,22 @@ static void take(struct ts_move *m, enum ts_move_sight sight)
     struct ts_move_next next;
     const struct ts_move_state before = m->state;
     struct ts_move_env env = env_of(m);
+    clean(m->seen, sizeof(m->seen));
     m->state = ts_move_next(&m->plan, &env, m->state, sight, ts_loop_now(m->daemon->loop), &next);
     bool moved = m->state.at != before.at || m->state.way != before.way;
     if (moved) {
         struct ts_move_state after = m->state;
         m->state = before;
         ts_move_cancel(m);
-        if (before.way == TS_MOVE_BACK && sight != TS_MOVE_REACHED) {
-            leave_out(m);
+        if (before.way == TS_MOVE_BACK) {
+            leave_out(m, sight == TS_MOVE_REACHED);
         }
-        tell_step(m, true, !next.turned, m->seen);
+        ts_move_tell_step(m, true, !next.turned, m->seen);
         m->state = after;
     }
     if (next.turned) {
-        explain_turn(m, &before, next.late);
+        ts_move_explain_turn(m, &before, next.late);
+        clean(m->why, sizeof(m->why));
         ts_api_move_log(m); /* the last lines of what failed, while it still exists */
     }
     if (moved && !next.ended) {
@@ -470,7 +326,7 @@ static void take(struct ts_move *m, enum ts_move_sight sight)
         step_changed(m);
     }
     if (next.turned) {
-        tell_turn(m);
+        ts_move_tell_turn(m);
     }
     if (next.stuck) {
         char text[TS_MOVE_TEXT + 80];
@@ -482,7 +338,7 @@ static void take(struct ts_move *m, enum ts_move_sight sight)
     } else if (m->state.way == TS_MOVE_HALTED && next.turned) {
         ts_api_move_ended(m);
     } else if (moved) {
-        tell_step(m, false, true, "");
+        ts_move_tell_step(m, false, true, "");
     }
     m->pending = m->pending || next.perform;
 }

@@ -6,6 +6,7 @@
  *   plan.c            from that, what is to be exchanged: rollout, migration, rollback
  *   journal.c         the plan and its state <-> the store
  *   move.c            its turn: journal, act, tell; how it begins, resumes and ends
+ *   telling.c         what is told of it, to the log, to people, to programs
  *   steps.c           one step: look, act, look again
  *   check.c           what a started bot says in its log
  *   settle.c          the last checkpoint: all stays ready, and the operators' points hold
@@ -66,7 +67,8 @@ struct ts_move_place {
     char service[TS_NAME_MAX]; /* "" or a name in another project, if neither side is ours */
     struct ts_move_side now;
     struct ts_move_side next;
-    bool left_down; /* an operator has stopped it meanwhile: exchanged, but not started */
+    char left_out[200]; /* going back it did not start again: why; "" */
+    bool left_down;     /* an operator has stopped it meanwhile: exchanged, but not started */
 };
 
 struct ts_move {
@@ -86,9 +88,8 @@ struct ts_move {
     struct ts_move_place places[TS_MOVE_PARTS_MAX];
     struct ts_move_plan plan;
     struct ts_move_state state;
-    char why[TS_MOVE_TEXT];      /* it went back or halted: expected and seen */
-    char left_out[TS_MOVE_TEXT]; /* what did not start again on the way back, and why */
-    json_t *log;                 /* the last lines of what failed */
+    char why[TS_MOVE_TEXT]; /* it went back or halted: expected and seen */
+    json_t *log;            /* the last lines of what failed */
 
     /* of the step under way */
     struct ts_engine_op *op;
@@ -140,15 +141,25 @@ bool ts_move_is_aside(const char *name);
 void ts_move_see(struct ts_move *m, enum ts_move_sight sight, const char *text);
 /* What is done but once in a step (a reset of failures) is not done again after a restart. */
 void ts_move_begun(struct ts_move *m);
+const char *ts_move_kind_name(enum ts_move_kind kind);
+bool ts_move_kind_parse(const char *name, enum ts_move_kind *ret) TS_MUST_CHECK;
+void ts_move_drop(struct ts_move *m);
+
+/* --- telling.c */
 /* For status; JSON null if there is none that is on, halted or kept. */
 json_t *ts_move_json(struct ts_daemon *d);
 /* "migration, going forward: gateway starts and becomes ready (step 7 of 15)" */
 void ts_move_line(const struct ts_daemon *d, char *out, size_t size);
-const char *ts_move_kind_name(enum ts_move_kind kind);
-bool ts_move_kind_parse(const char *name, enum ts_move_kind *ret) TS_MUST_CHECK;
 /* The part's name for people: its service's, else its container's. */
 const char *ts_move_part_name(const struct ts_move *m, size_t part);
-void ts_move_drop(struct ts_move *m);
+/* "gateway: it still starts; trading-bot: …": what did not start again on the way back; or "". */
+void ts_move_left_out(const struct ts_move *m, char *out, size_t size);
+/* A step begins, or (done) is over. */
+void ts_move_tell_step(struct ts_move *m, bool done, bool ok, const char *detail);
+/* Writes m->why: what was expected, what was seen. before: the state that it turned from. */
+void ts_move_explain_turn(struct ts_move *m, const struct ts_move_state *before, bool late);
+void ts_move_tell_turn(struct ts_move *m);
+void ts_move_tell_end(struct ts_move *m);
 
 /* --- steps.c */
 /* Looks at the present step and does what it needs. */

@@ -1,6 +1,7 @@
-/* The way back of a migration starts containers of another project, which have no machine of ours.
- * They are judged all the same, and written down, as the start of a unit would be (perform.c): as
- * the engine has them, with the gameplan that they would find, and never past a latch. */
+/* The way back of a migration, and a rollback to what was before it, start containers of another
+ * project, which have no machine of ours. They are judged all the same, and written down, as the
+ * start of a unit would be (perform.c): as the engine has them, with the gameplan that they would
+ * find, and never past a latch. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,39 +20,59 @@ static const char *service_of(const struct ts_move *m)
 
 static const struct ts_svc_spec *spec_of(const struct ts_move *m)
 {
-    const struct ts_svc_spec *own = ts_model_find(m->daemon->model, service_of(m));
-    return own != NULL ? own : &m->daemon->model->defaults;
+    return ts_guard_spec_outside(m->daemon, service_of(m), m->outside);
 }
 
-/* The gateways that it had beside it before the move. */
+/* Of the part, what stands in the other project. */
+static const struct ts_move_side *side_outside(const struct ts_move *m, size_t part)
+{
+    const struct ts_move_place *p = &m->places[part];
+    bool is_back = m->state.way == TS_MOVE_BACK;
+    const struct ts_move_side *side = is_back || !p->next.is ? &p->now : &p->next;
+    return side->is && !side->ours ? side : NULL;
+}
+
+/* By its section; of one that the configuration does not know, by a mode of its own. */
+static bool is_gateway(const struct ts_move *m, size_t part, const struct ts_move_side *side)
+{
+    const struct ts_svc_spec *spec = ts_model_find(m->daemon->model, m->places[part].service);
+    struct ts_box_facts box;
+    ts_guard_box(side->snapshot, "", &box);
+    return spec != NULL ? ts_model_is_gateway(spec) : box.mode.is_set;
+}
+
+/* The gateways that it has beside it there. */
 static void add_gateways(const struct ts_move *m, struct ts_guard_outside *ret)
 {
     for (size_t i = 0; i < m->count; i++) {
-        const struct ts_move_place *p = &m->places[i];
-        const struct ts_svc_spec *spec = ts_model_find(m->daemon->model, p->service);
-        if (spec == NULL || !ts_model_is_gateway(spec) || !p->now.is || p->now.ours) {
+        const struct ts_move_side *side = side_outside(m, i);
+        if (side == NULL || i == part_of(m) || !is_gateway(m, i, side)) {
             continue;
         }
         if (ret->gateway_count == TS_GATEWAYS_MAX) {
             ret->gateways_cut = true;
         } else {
-            ret->gateways[ret->gateway_count].service = p->service;
-            ret->gateways[ret->gateway_count++].inspect = p->now.snapshot;
+            ret->gateways[ret->gateway_count].service = m->places[i].service;
+            ret->gateways[ret->gateway_count++].inspect = side->snapshot;
         }
     }
 }
 
-/* A service that broke a rule stays down until the CRO has looked, whichever container it has. */
+/* A service that broke a rule stays down until the CRO has looked, whichever container it has; also
+ * after a restart of the daemon, while nothing stands for it. */
 static bool is_latched(const struct ts_move *m, struct ts_judgement *j)
 {
-    size_t i = ts_super_find(m->daemon->super, service_of(m));
-    const struct ts_svc *s = i == SIZE_MAX ? NULL : ts_super_state(m->daemon->super, i);
-    if (s == NULL || s->block != TS_BLOCK_TRIPPED) {
+    const char *name = spec_of(m)->name[0] != '\0' ? spec_of(m)->name : service_of(m);
+    size_t i = ts_super_find(m->daemon->super, name);
+    const struct ts_svc s =
+        i != SIZE_MAX ? *ts_super_state(m->daemon->super, i) : ts_memory_recall(m->daemon, name);
+    if (s.block != TS_BLOCK_TRIPPED) {
         return false;
     }
+    char text[TS_DETAIL_MAX * 2];
+    (void)snprintf(text, sizeof(text), "it broke a safety rule: %s", s.latch_detail);
+    ts_detail_copy(j->text, text);
     j->overall = TS_FINDING_FAIL;
-    (void)snprintf(j->text, sizeof(j->text), "it broke a safety rule: %.*s",
-                   (int)(sizeof(j->text) - 32), s->latch_detail);
     return true;
 }
 
@@ -70,13 +91,14 @@ static void start(struct ts_move *m, struct ts_plan_facts plan)
     struct ts_error err;
     struct ts_guard_outside outside = {
         .service = service_of(m), .inspect = m->outside, .plan = plan};
-    const struct ts_guarded_start what = {.service = outside.service,
-                                          .id = ts_json_str_or(m->outside, "Id", ""),
-                                          .image = ts_json_str_or(m->outside, "Image", "")};
+    struct ts_guarded_start what = {.service = outside.service,
+                                    .id = ts_json_str_or(m->outside, "Id", ""),
+                                    .image = ts_json_str_or(m->outside, "Image", "")};
     add_gateways(m, &outside);
     ts_guard_judge_outside(d, &outside, &j);
-    bool ok = !is_latched(m, &j) && j.overall == TS_FINDING_PASS &&
-              (!spec_of(m)->guarded || ts_guard_allowed(d, &what, &j));
+    what.latched = is_latched(m, &j);
+    bool ok =
+        j.overall == TS_FINDING_PASS && (!spec_of(m)->guarded || ts_guard_allowed(d, &what, &j));
     if (ok) {
         m->op = ts_container_start(d->engine, what.id, ts_move_acted, m, &err);
         if (m->op == NULL) {

@@ -119,39 +119,43 @@ def test_alerts_that_are_refused_fail_the_validation(old, receiver):
 
 
 OLD_BOT = """\
-  trading-bot:
-    container_name: trading-bot
+  {service}:
+    container_name: {service}
     image: tradestack-bot:latest
-    environment: {GATEWAY_HOST: gateway, GATEWAY_PORT: "4004", TRADING_MODE: paper, DRY_RUN: "true"}
+    environment: {{GATEWAY_HOST: gateway, GATEWAY_PORT: "4004", TRADING_MODE: paper, DRY_RUN: "{dry_run}"}}
     volumes: ["plans:/data:ro"]
     restart: unless-stopped
     stop_grace_period: 5s
-volumes: {plans: {}}
+volumes: {{plans: {{}}}}
 """
 
 
-@pytest.mark.parametrize("plan", [False, True], ids=["allowed", "refused"])
-def test_an_old_bot_starts_again_by_the_same_rules(old, plan):
+@pytest.mark.parametrize("service, dry_run, plan, refusal", [
+    ("trading-bot", "true", False, None),
+    ("trading-bot", "true", True, "the gameplan is refused"),
+    ("mybot", "false", False, "DRY_RUN is false, and no approval covers it"),
+], ids=["allowed", "gameplan", "another-name"])  # fmt: skip
+def test_an_old_bot_starts_again_by_the_same_rules(old, service, dry_run, plan, refusal):
     """The daemon starts it itself on the way back: judged and written down like any start of a bot."""
-    old.file.write_text(OLD + OLD_BOT, encoding="utf-8")
+    old.file.write_text(OLD + OLD_BOT.format(service=service, dry_run=dry_run), encoding="utf-8")
     old.start()
-    before = old.stack.inspect("trading-bot")
+    before = old.stack.inspect(service)
     if plan:
         volume = old.stack.engine.docker("volume", "inspect", "gateway_plans", "--format", "{{.Mountpoint}}")
         pathlib.Path(volume, "gameplan.json").write_text("{}", encoding="utf-8")
     old.change(BOT_IMAGE="tradestack-monitor:latest")
     done = old.migrate("--yes", check=False)
     assert done.returncode == 1, done.stdout
-    after = old.stack.inspect("trading-bot")
+    after = old.stack.inspect(service)
     assert after["Id"] == before["Id"] and old.stack.inspect("ibkr-gateway")["State"]["Running"]
     starts = [e for e in map(json.loads, old.daemon.ctl("audit", "--json").stdout.splitlines())
               if e["event"] == "start" and e["data"]["container"] == before["Id"]]  # fmt: skip
-    assert {e["outcome"] for e in starts} == {"refused" if plan else "allowed"}, done.stdout
-    assert after["State"]["Running"] == (not plan)
-    if plan:
-        assert "gameplan" in starts[0]["text"]
-        assert "but not all of it runs: trading-bot: the safety rules refuse it" in done.stderr
-    old.stack.engine.docker("rm", "--force", "--volumes", "trading-bot")
+    assert {e["outcome"] for e in starts} == {"refused" if refusal else "allowed"}, done.stdout
+    assert after["State"]["Running"] == (not refusal)
+    if refusal:
+        assert refusal in starts[0]["text"]
+        assert f"but not all of it runs: {service}: the safety rules refuse it: {refusal}" in done.stderr
+    old.stack.engine.docker("rm", "--force", "--volumes", service)
     old.stack.engine.docker("volume", "rm", "gateway_plans")
 
 
