@@ -21,10 +21,9 @@
 #define FIRST_MS       1000 /* so long the engine's unit may stay unknown at the start */
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS   60000
-#define ANSWER_MS                                                                                  \
-    5000 /* a machine that goes down is busy, and the answer decides what is stopped */
-#define LOOK_MS      1000 /* so often while an answer is due, whose deadline is on another clock */
-#define MESSAGES_MAX 256  /* worked off in one go; the rest waits for the next turn */
+#define ANSWER_MS      5000 /* a machine that goes down is busy */
+#define LOOK_MS        1000 /* so often while an answer is due, whose deadline is on another clock */
+#define MESSAGES_MAX   256  /* worked off in one go; the rest waits for the next turn */
 
 #define SYSTEMD       "org.freedesktop.systemd1"
 #define SYSTEMD_PATH  "/org/freedesktop/systemd1"

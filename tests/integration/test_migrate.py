@@ -105,6 +105,16 @@ def test_a_bot_that_does_not_say_what_it_must_goes_back(old, tmp_path):
     old.stack.engine.docker("rmi", "--force", "careless:latest")
 
 
+def test_a_bot_that_trips_in_letters_of_another_code_goes_back(old, tmp_path):
+    """What it says is no UTF-8, and stands in the reason all the same."""
+    says = r"M\xe4rkte offen: going live now \xe4\xf6\xfc " + r"\xe2\x82" * 60 + r"\n"
+    old.change(BOT_IMAGE=careless_bot(old.stack.engine, tmp_path, says))
+    done = old.migrate("--yes", check=False)
+    assert done.returncode == 1 and "going live now" in done.stderr, done.stdout + done.stderr
+    old.is_as_before()
+    old.stack.engine.docker("rmi", "--force", "careless:latest")
+
+
 def test_alerts_that_are_refused_fail_the_validation(old, receiver):
     """Everything is ready; but nobody would learn of it if it were not."""
     channel = {"kind": "discord", "url_file": receiver.discord_url_file, "ca_file": receiver.ca_file}

@@ -52,15 +52,17 @@ CONFIG = {
 }
 
 
-def careless_bot(engine, folder):
-    """The image of careless_bot.c: our own bot would refuse by itself what is tried here."""
+def careless_bot(engine, folder, *texts):
+    """The image of careless_bot.c: our own bot would refuse by itself what is tried here. texts: what
+    it says."""
     program = folder / "careless_bot"
     source = HERE / "careless_bot.c"
     subprocess.run(["gcc", "-static", "-O1", "-o", program, source], check=True, timeout=60)
     archive = folder / "careless_bot.tar"
     with tarfile.open(archive, "w") as tar:
         tar.add(program, "careless_bot")
-    engine.docker("import", "--change", 'ENTRYPOINT ["/careless_bot"]', archive, "careless:latest")
+    engine.docker("import", "--change", 'ENTRYPOINT ["/careless_bot"]',
+                  "--change", f"CMD {json.dumps(texts)}", archive, "careless:latest")  # fmt: skip
     return "careless:latest"
 
 
