@@ -8,6 +8,7 @@
 #include "base/timers_internal.h"
 #include "base/timeval.h"
 
+#define PRIORITIES 2 /* TS_LOOP_URGENT, and what is not said otherwise */
 #define PORTION_MS 3 /* of a turn's time for what comes in hundreds */
 
 struct deferred {
@@ -16,12 +17,18 @@ struct deferred {
     void *arg;
 };
 
+/* Timers of one priority, above one of libevent's. */
+struct alarm {
+    struct ts_loop *loop;
+    struct event *event; /* for the earliest of timers … */
+    ts_mono at;          /* … as it is set */
+    struct ts_timers timers;
+};
+
 struct ts_loop {
     const struct ts_clock *clock;
     struct event_base *base;
-    struct event *alarm; /* for the earliest of timers … */
-    ts_mono alarm_at;    /* … as it is set */
-    struct ts_timers timers;
+    struct alarm alarms[PRIORITIES];
     struct deferred *first;
     struct deferred **last;
     ts_mono now;
@@ -46,7 +53,7 @@ static struct event_base *new_base(void)
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     if (base != NULL) {
-        (void)event_base_priority_init(base, 2); /* 0: urgent, 1: what is not said otherwise */
+        (void)event_base_priority_init(base, PRIORITIES);
     }
     return base;
 }
@@ -65,33 +72,58 @@ static void on_alarm(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct ts_loop *loop = arg;
+    struct alarm *a = arg;
     struct ts_timer *t;
-    loop->alarm_at = TS_NEVER;
-    read_clock(loop);
-    ts_timers_take_due(&loop->timers, loop->now);
-    while ((t = ts_timers_next_due(&loop->timers)) != NULL) {
+    a->at = TS_NEVER;
+    read_clock(a->loop);
+    ts_timers_take_due(&a->timers, a->loop->now);
+    while ((t = ts_timers_next_due(&a->timers)) != NULL) {
         t->when = TS_NEVER;
         t->fn(t->ctx);
     }
 }
 
 /* Before each wait. The clock is read anew: the turn may have taken its time. */
-static void set_alarm(struct ts_loop *loop)
+static void set_alarm(struct alarm *a)
 {
-    ts_mono first = ts_timers_first(&loop->timers);
-    if (first.ms == loop->alarm_at.ms) {
+    ts_mono first = ts_timers_first(&a->timers);
+    if (first.ms == a->at.ms) {
         return;
     }
-    loop->alarm_at = first;
+    a->at = first;
     if (first.ms == TS_NEVER.ms) {
-        (void)evtimer_del(loop->alarm);
+        (void)evtimer_del(a->event);
         return;
     }
-    int64_t ms = ts_mono_diff(ts_loop_now(loop), first);
+    int64_t ms = ts_mono_diff(ts_loop_now(a->loop), first);
     ms = ms < 0 ? 0 : ms;
     const struct timeval tv = ts_timeval_ms(ms);
-    (void)evtimer_add(loop->alarm, &tv);
+    (void)evtimer_add(a->event, &tv);
+}
+
+static void free_alarms(struct ts_loop *loop)
+{
+    for (int i = 0; i < PRIORITIES; i++) {
+        if (loop->alarms[i].event != NULL) {
+            event_free(loop->alarms[i].event);
+        }
+        ts_timers_done(&loop->alarms[i].timers);
+    }
+}
+
+static bool make_alarms(struct ts_loop *loop)
+{
+    for (int i = 0; i < PRIORITIES; i++) {
+        struct alarm *a = &loop->alarms[i];
+        a->loop = loop;
+        a->at = TS_NEVER;
+        a->event = evtimer_new(loop->base, on_alarm, a);
+        if (a->event == NULL) {
+            return false;
+        }
+        (void)event_priority_set(a->event, i);
+    }
+    return true;
 }
 
 struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
@@ -106,10 +138,9 @@ struct ts_loop *ts_loop_new(const struct ts_clock *clock, struct ts_error *err)
     }
     loop->clock = clock;
     loop->last = &loop->first;
-    loop->alarm_at = TS_NEVER;
     loop->base = new_base();
-    loop->alarm = loop->base == NULL ? NULL : evtimer_new(loop->base, on_alarm, loop);
-    if (loop->alarm == NULL) {
+    if (loop->base == NULL || !make_alarms(loop)) {
+        free_alarms(loop);
         if (loop->base != NULL) {
             event_base_free(loop->base);
         }
@@ -143,8 +174,7 @@ void ts_loop_free(struct ts_loop *loop)
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
     run_deferred(loop);
     (void)event_base_loop(loop->base, EVLOOP_NONBLOCK);
-    event_free(loop->alarm);
-    ts_timers_done(&loop->timers);
+    free_alarms(loop);
     event_base_free(loop->base);
     free(loop);
 }
@@ -171,7 +201,9 @@ bool ts_loop_run(struct ts_loop *loop, void (*turn)(void *ctx), void *ctx, struc
     loop->stopping = false;
     while (!loop->stopping) {
         /* The first callback that asks reads the clock, after the wait. */
-        set_alarm(loop);
+        for (int i = 0; i < PRIORITIES; i++) {
+            set_alarm(&loop->alarms[i]);
+        }
         loop->in_turn = true;
         loop->time_known = false;
         if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0) {
@@ -216,23 +248,40 @@ void ts_loop_defer(struct ts_loop *loop, void (*fn)(void *arg), void *arg)
     event_base_loopcontinue(loop->base);
 }
 
-struct ts_timer *ts_timer_new(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
-                              struct ts_error *err)
+static struct ts_timer *new_timer(struct alarm *a, void (*fn)(void *ctx), void *ctx,
+                                  struct ts_error *err)
 {
     struct ts_timer *t = calloc(1, sizeof(*t));
-    if (t == NULL || !ts_timers_add(&loop->timers)) {
+    if (t == NULL || !ts_timers_add(&a->timers)) {
         free(t);
         ts_error_nomem(err);
         return NULL;
     }
-    *t = (struct ts_timer){.loop = loop, .fn = fn, .ctx = ctx, .when = TS_NEVER, .at = SIZE_MAX};
+    *t = (struct ts_timer){.loop = a->loop,
+                           .queue = &a->timers,
+                           .fn = fn,
+                           .ctx = ctx,
+                           .when = TS_NEVER,
+                           .at = SIZE_MAX};
     return t;
+}
+
+struct ts_timer *ts_timer_new(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
+                              struct ts_error *err)
+{
+    return new_timer(&loop->alarms[PRIORITIES - 1], fn, ctx, err);
+}
+
+struct ts_timer *ts_timer_new_urgent(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
+                                     struct ts_error *err)
+{
+    return new_timer(&loop->alarms[TS_LOOP_URGENT], fn, ctx, err);
 }
 
 void ts_timer_at(struct ts_timer *t, ts_mono when)
 {
     t->when = when;
-    ts_timers_place(&t->loop->timers, t);
+    ts_timers_place(t->queue, t);
 }
 
 void ts_timer_after(struct ts_timer *t, int64_t ms)
@@ -253,7 +302,7 @@ bool ts_timer_armed(const struct ts_timer *t)
 void ts_timer_free(struct ts_timer *t)
 {
     if (t != NULL) {
-        ts_timers_drop(&t->loop->timers, t);
+        ts_timers_drop(t->queue, t);
         free(t);
     }
 }

@@ -50,6 +50,10 @@ void ts_loop_defer(struct ts_loop *loop, void (*fn)(void *arg), void *arg);
 /* A timer, not running. fn is called in a later turn, never from inside ts_timer_at(). */
 struct ts_timer *ts_timer_new(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
                               struct ts_error *err) TS_MUST_CHECK;
+/* The same, and it goes with what is urgent (TS_LOOP_URGENT): for a client's next call, not for
+ * deadlines, which must not overtake the answers that they are about. */
+struct ts_timer *ts_timer_new_urgent(struct ts_loop *loop, void (*fn)(void *ctx), void *ctx,
+                                     struct ts_error *err) TS_MUST_CHECK;
 /* (Re)arms it. A time in the past fires in the next turn; TS_NEVER stops it. */
 void ts_timer_at(struct ts_timer *t, ts_mono when);
 void ts_timer_after(struct ts_timer *t, int64_t ms);

@@ -1,6 +1,6 @@
 /*
- * The loop's timers in order of their time; private to base/. One queue of our own above one timer
- * of libevent's: whatever is due in the same millisecond runs in the same wake-up, and setting a
+ * Timers in order of their time; private to base/. A queue of our own above one timer of
+ * libevent's: whatever is due in the same millisecond runs in the same wake-up, and setting a
  * timer again (each turn does) costs no call into libevent.
  */
 #ifndef TS_BASE_TIMERS_INTERNAL_H
@@ -10,6 +10,7 @@
 
 struct ts_timer {
     struct ts_loop *loop;
+    struct ts_timers *queue; /* where it belongs */
     void (*fn)(void *ctx);
     void *ctx;
     ts_mono when;          /* TS_NEVER: not running */

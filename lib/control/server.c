@@ -173,7 +173,7 @@ static struct ts_client *new_client(struct ts_control *c, evutil_socket_t fd,
     client->frames = ts_frames_init(TS_CONTROL_INPUT_MAX);
     client->call.client = client;
     client->deadline = ts_timer_new(c->loop, on_deadline, client, &err);
-    client->again = ts_timer_new(c->loop, on_again, client, &err);
+    client->again = ts_timer_new_urgent(c->loop, on_again, client, &err);
     client->bev = bufferevent_socket_new(ts_loop_base(c->loop), fd, BEV_OPT_CLOSE_ON_FREE);
     if (client->deadline == NULL || client->again == NULL || client->bev == NULL) {
         ts_timer_free(client->deadline);
