@@ -16,7 +16,7 @@
 #define RETRY_MS      30000
 #define HEAD_KEY      "audit.head"
 #define TIME_KEY      "clock.trusted"
-#define TRIPS_MAX     256
+#define TRIPS_MAX     TS_MAX_SERVICES
 #define TIME_EVERY_MS 60000
 
 struct tripped {
@@ -36,9 +36,10 @@ struct waiting { /* a note that could not be written yet */
 
 struct ts_trail {
     struct ts_audit *file;
-    struct tripped trips[TRIPS_MAX];
+    struct tripped *trips;
     size_t trip_count;
-    struct waiting waiting[WAITING_MAX]; /* a ring: the notes point into themselves */
+    bool trip_lost;                       /* there was no room for one */
+    struct waiting *waiting[WAITING_MAX]; /* a ring */
     size_t waiting_first;
     size_t waiting_count;
     size_t lost; /* notes for which there was no room */
@@ -70,9 +71,14 @@ static void remember_trip(struct ts_trail *t, const char *service, const char *w
                           const char *detail)
 {
     forget_trip(t, service);
-    if (t->trip_count == TRIPS_MAX) {
-        t->trip_count--;
+    struct tripped *more = t->trip_count == TRIPS_MAX
+                               ? NULL
+                               : realloc(t->trips, (t->trip_count + 1) * sizeof(*t->trips));
+    if (more == NULL) {
+        t->trip_lost = true;
+        return;
     }
+    t->trips = more;
     struct tripped *trip = &t->trips[t->trip_count++];
     ts_copy_cut(trip->service, sizeof(trip->service), service);
     trip->why = ts_why_from_name(why);
@@ -214,6 +220,8 @@ static void judge_trail(struct ts_daemon *d, const struct ts_audit_report *repor
     char what[160];
     if (!report->sound) {
         damaged(d, report->problem);
+    } else if (t->trip_lost) {
+        damaged(d, "it tells of more services that broke a rule than can be remembered");
     } else if (t->want_seq > 0 && !t->found_head) {
         (void)snprintf(what, sizeof(what),
                        "it ends before, or is not the one with, line %" PRId64
@@ -255,6 +263,12 @@ bool ts_trail_open(struct ts_daemon *d, struct ts_error *err)
     return true;
 }
 
+static void drop_waiting(struct waiting *w)
+{
+    json_decref(w->data);
+    free(w);
+}
+
 void ts_trail_close(struct ts_daemon *d)
 {
     struct ts_trail *t = d->trail;
@@ -262,8 +276,9 @@ void ts_trail_close(struct ts_daemon *d)
         t->retry_at = ts_loop_now(d->loop);
         ts_trail_retry(d);
         for (size_t i = 0; i < t->waiting_count; i++) {
-            json_decref(t->waiting[(t->waiting_first + i) % WAITING_MAX].data);
+            drop_waiting(t->waiting[(t->waiting_first + i) % WAITING_MAX]);
         }
+        free(t->trips);
         ts_audit_close(t->file);
         free(t);
         d->trail = NULL;
@@ -314,11 +329,12 @@ static bool write_note(struct ts_daemon *d, const struct ts_trail_note *note, ts
 static void keep_waiting(struct ts_daemon *d, const struct ts_trail_note *note, ts_wall at)
 {
     struct ts_trail *t = d->trail;
-    if (t->waiting_count == WAITING_MAX) {
+    struct waiting *w = t->waiting_count == WAITING_MAX ? NULL : malloc(sizeof(*w));
+    if (w == NULL) {
         t->lost++;
         return;
     }
-    struct waiting *w = &t->waiting[(t->waiting_first + t->waiting_count++) % WAITING_MAX];
+    t->waiting[(t->waiting_first + t->waiting_count++) % WAITING_MAX] = w;
     *w = (struct waiting){.at = at, .note = *note};
     ts_copy_cut(w->service, sizeof(w->service), note->service == NULL ? "" : note->service);
     ts_copy_cut(w->text, sizeof(w->text), note->text);
@@ -402,12 +418,12 @@ void ts_trail_retry(struct ts_daemon *d)
         return;
     }
     while (t->waiting_count > 0) {
-        struct waiting *w = &t->waiting[t->waiting_first];
+        struct waiting *w = t->waiting[t->waiting_first];
         if (!write_note(d, &w->note, w->at, NULL, &err)) {
             failed(d, &err);
             return;
         }
-        json_decref(w->data);
+        drop_waiting(w);
         t->waiting_first = (t->waiting_first + 1) % WAITING_MAX;
         t->waiting_count--;
     }

@@ -121,10 +121,10 @@ static void on_plan(void *ctx, const struct ts_container_file *file, const struc
 
 void ts_move_start_outside(struct ts_move *m, json_t *inspect)
 {
-    const struct ts_svc_spec *spec = spec_of(m);
     struct ts_error err;
     json_decref(m->outside);
     m->outside = json_incref(inspect);
+    const struct ts_svc_spec *spec = spec_of(m);
     if (!spec->guarded || spec->gameplan[0] == '\0') {
         start(m, (struct ts_plan_facts){.state = TS_PLAN_UNWATCHED});
         return;

@@ -12,6 +12,8 @@
 #include "net/resolve.h"
 #include "net/socket_internal.h"
 
+#define REST_READS 16
+
 struct address {
     union {
         struct sockaddr any;
@@ -39,7 +41,8 @@ struct ts_tcp {
     bool is_connected;
     bool has_ended;
     bool in_callback;
-    bool freed; /* by its own callback */
+    bool freed;   /* by its own callback */
+    bool resting; /* until the timer fires */
     size_t room;
     struct address addresses[]; /* one, or for a name TS_TCP_TRIES_MAX */
 };
@@ -62,8 +65,22 @@ static void drop_socket(struct ts_tcp *t)
     }
 }
 
+/* A socket that is closed with bytes unread answers with a reset. */
+static void take_rest(struct ts_tcp *t)
+{
+    char bytes[TS_TCP_READ_MAX];
+    for (int i = 0; i < REST_READS; i++) {
+        if (ts_socket_receive(t->fd, bytes, sizeof(bytes)) <= 0) {
+            return;
+        }
+    }
+}
+
 static void destroy(struct ts_tcp *t)
 {
+    if (t->resting && t->fd >= 0) {
+        take_rest(t);
+    }
     ts_lookup_cancel(t->lookup);
     drop_socket(t);
     ts_timer_free(t->timer);
@@ -122,6 +139,11 @@ static void end_with_errno(struct ts_tcp *t, int error, const char *what)
 static void on_timer(void *ctx)
 {
     struct ts_tcp *t = ctx;
+    if (t->resting) {
+        t->resting = false;
+        (void)event_add(t->readable, NULL);
+        return;
+    }
     if (!t->has_ended) {
         ts_lookup_cancel(t->lookup);
         t->lookup = NULL;
@@ -362,6 +384,15 @@ bool ts_tcp_write(struct ts_tcp *t, const void *bytes, size_t n, struct ts_error
         return ts_error_set(err, TS_E_SYSTEM, "cannot watch the socket");
     }
     return true;
+}
+
+void ts_tcp_rest(struct ts_tcp *t, ts_mono until)
+{
+    if (t->is_connected && !t->freed) {
+        t->resting = true;
+        (void)event_del(t->readable);
+        ts_timer_at(t->timer, until);
+    }
 }
 
 size_t ts_tcp_queued(const struct ts_tcp *t)

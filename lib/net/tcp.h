@@ -56,6 +56,10 @@ struct ts_tcp *ts_tcp_start(struct ts_loop *loop, const struct ts_tcp_call *call
  * (nothing of it is sent then); TS_E_CONFLICT: not connected. */
 bool ts_tcp_write(struct ts_tcp *t, const void *bytes, size_t n,
                   struct ts_error *err) TS_MUST_CHECK;
+/* For a connection that has told what one wanted to know: nothing more is told before that time,
+ * and so nobody is woken for the rest. Freed before, it first takes what has come, so that the
+ * other side sees no reset. */
+void ts_tcp_rest(struct ts_tcp *t, ts_mono until);
 /* Bytes written but not yet taken by the kernel. */
 size_t ts_tcp_queued(const struct ts_tcp *t);
 

@@ -12,8 +12,9 @@
 
 #define PROTOCOL        "HTTP/1."
 #define PROTOCOL_LEN    (sizeof(PROTOCOL) - 1)
-#define STATUS_LINE_MIN 12  /* "HTTP/1.1 200" */
-#define REQUEST_MAX     700 /* path, host and the fixed text of a GET */
+#define STATUS_LINE_MIN 12   /* "HTTP/1.1 200" */
+#define REST_MS         1000 /* the answer's end is looked at with the next second's wake-up */
+#define REQUEST_MAX     700  /* path, host and the fixed text of a GET */
 
 static void drop(struct ts_probe *p)
 {
@@ -60,7 +61,10 @@ static void judge(struct ts_probe *p)
     if (status == 0) {
         drop(p);
         ts_probe_finish(p, TS_PR_PROTOCOL, "the answer is not HTTP/1");
-    } else if (status >= 200 && status < 300) {
+        return;
+    }
+    ts_tcp_rest(p->conn, ts_mono_next(ts_loop_now(ts_probe_loop(p)), REST_MS));
+    if (status >= 200 && status < 300) {
         ts_probe_finish(p, TS_PR_OK, "HTTP %d", status);
     } else {
         ts_probe_finish(p, TS_PR_HTTP_STATUS, "GET %.100s: HTTP %d", p->spec->path, status);
