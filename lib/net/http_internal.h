@@ -24,6 +24,7 @@ struct ts_http_req {
     CURL *easy;
     struct curl_slist *headers;
     struct ts_timer *deadline;
+    unsigned postponed; /* times, because answers waited to be told */
     ts_http_done *done;
     void (*on_headers)(void *ctx, const struct ts_http_reply *reply);
     void (*on_data)(void *ctx, const char *bytes, size_t n);

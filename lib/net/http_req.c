@@ -7,7 +7,8 @@
 #include "base/parse.h"
 #include "net/http_internal.h"
 
-#define BEHIND_MS 10 /* until a deadline is looked at again while answers wait to be told */
+#define BEHIND_MS  10 /* until a deadline is looked at again while answers wait to be told */
+#define BEHIND_MAX 100
 
 static void mark_ready(struct ts_http_req *r)
 {
@@ -272,7 +273,8 @@ void ts_http_req_finish(struct ts_http_req *r, CURLcode result)
 static void on_deadline(void *ctx)
 {
     struct ts_http_req *r = ctx;
-    if (r->h->behind) { /* its answer may have come, and wait to be told */
+    if (r->h->behind && r->postponed < BEHIND_MAX) { /* its answer may have come, too */
+        r->postponed++;
         ts_timer_after(r->deadline, BEHIND_MS);
         return;
     }

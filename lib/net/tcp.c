@@ -43,6 +43,7 @@ struct ts_tcp {
     bool in_callback;
     bool freed;   /* by its own callback */
     bool resting; /* until the timer fires */
+    bool has_rested;
     size_t room;
     struct address addresses[]; /* one, or for a name TS_TCP_TRIES_MAX */
 };
@@ -78,7 +79,7 @@ static void take_rest(struct ts_tcp *t)
 
 static void destroy(struct ts_tcp *t)
 {
-    if (t->resting && t->fd >= 0) {
+    if (t->has_rested && t->is_connected && t->fd >= 0) {
         take_rest(t);
     }
     ts_lookup_cancel(t->lookup);
@@ -139,7 +140,7 @@ static void end_with_errno(struct ts_tcp *t, int error, const char *what)
 static void on_timer(void *ctx)
 {
     struct ts_tcp *t = ctx;
-    if (t->resting) {
+    if (t->resting && !t->has_ended) {
         t->resting = false;
         (void)event_add(t->readable, NULL);
         return;
@@ -390,6 +391,7 @@ void ts_tcp_rest(struct ts_tcp *t, ts_mono until)
 {
     if (t->is_connected && !t->freed) {
         t->resting = true;
+        t->has_rested = true;
         (void)event_del(t->readable);
         ts_timer_at(t->timer, until);
     }
