@@ -16,9 +16,23 @@ static const struct ts_svc_spec *first_guarded(const struct ts_model *m)
     return NULL;
 }
 
+static bool is_guarded_part(const struct ts_daemon *d, const struct ts_move_place *p,
+                            const char *image)
+{
+    const struct ts_svc_spec *spec = ts_model_find(d->model, p->service);
+    return spec != NULL && spec->guarded &&
+           (strcmp(ts_json_str_or(p->now.snapshot, "Image", ""), image) == 0 ||
+            strcmp(ts_json_str_or(p->next.snapshot, "Image", ""), image) == 0);
+}
+
 static bool has_guarded_image(const struct ts_daemon *d, const json_t *inspect)
 {
     const char *image = ts_json_str_or(inspect, "Image", "");
+    for (size_t i = 0; d->move != NULL && i < d->move->count && image[0] != '\0'; i++) {
+        if (is_guarded_part(d, &d->move->places[i], image)) {
+            return true;
+        }
+    }
     for (size_t i = 0; i < d->unit_count && image[0] != '\0'; i++) {
         if (ts_super_spec(d->super, i)->guarded &&
             strcmp(d->units[i]->container.image_id, image) == 0) {
@@ -38,7 +52,9 @@ const struct ts_svc_spec *ts_guard_spec_outside(const struct ts_daemon *d, const
         return own != NULL ? own : &d->model->defaults;
     }
     ts_guard_box(inspect, "", &box);
-    return box.dry_run.is_set || has_guarded_image(d, inspect) ? guarded : &d->model->defaults;
+    bool like_a_bot = box.dry_run.is_set || box.oddity[0] != '\0' || !box.readable ||
+                      has_guarded_image(d, inspect);
+    return like_a_bot ? guarded : &d->model->defaults;
 }
 
 static void outside_facts(struct ts_daemon *d, const char *service, const json_t *inspect,

@@ -139,6 +139,10 @@ static bool parse_state(const json_t *v, struct ts_move *m)
     m->state.begun = ts_json_bool_or(v, "begun", false);
     m->state.incomplete = ts_json_bool_or(v, "incomplete", false);
     const json_t *left_out = ts_json_at(v, "left_out");
+    if (m->state.incomplete && !json_is_array(left_out)) { /* an older daemon's journal */
+        ts_copy_cut(m->places[0].left_out, sizeof(m->places[0].left_out),
+                    "not all has become ready again");
+    }
     for (size_t i = 0; i < m->count && i < json_array_size(left_out); i++) {
         const char *why = json_string_value(json_array_get(left_out, i));
         ts_copy_cut(m->places[i].left_out, sizeof(m->places[i].left_out), why != NULL ? why : "");

@@ -23,13 +23,13 @@ static const struct ts_svc_spec *spec_of(const struct ts_move *m)
     return ts_guard_spec_outside(m->daemon, service_of(m), m->outside);
 }
 
-/* Of the part, what stands in the other project. */
-static const struct ts_move_side *side_outside(const struct ts_move *m, size_t part)
+/* Of the part, what stands beside it when it runs. */
+static const struct ts_move_side *side_beside(const struct ts_move *m, size_t part)
 {
     const struct ts_move_place *p = &m->places[part];
     bool is_back = m->state.way == TS_MOVE_BACK;
     const struct ts_move_side *side = is_back || !p->next.is ? &p->now : &p->next;
-    return side->is && !side->ours ? side : NULL;
+    return side->is ? side : NULL;
 }
 
 /* By its section; of one that the configuration does not know, by a mode of its own. */
@@ -45,7 +45,7 @@ static bool is_gateway(const struct ts_move *m, size_t part, const struct ts_mov
 static void add_gateways(const struct ts_move *m, struct ts_guard_outside *ret)
 {
     for (size_t i = 0; i < m->count; i++) {
-        const struct ts_move_side *side = side_outside(m, i);
+        const struct ts_move_side *side = side_beside(m, i);
         if (side == NULL || i == part_of(m) || !is_gateway(m, i, side)) {
             continue;
         }
@@ -58,22 +58,35 @@ static void add_gateways(const struct ts_move *m, struct ts_guard_outside *ret)
     }
 }
 
+static bool is_tripped(const struct ts_move *m, const char *service, char detail[TS_DETAIL_MAX])
+{
+    size_t i = ts_super_find(m->daemon->super, service);
+    const struct ts_svc s =
+        i != SIZE_MAX ? *ts_super_state(m->daemon->super, i) : ts_memory_recall(m->daemon, service);
+    ts_detail_copy(detail, s.latch_detail);
+    return s.block == TS_BLOCK_TRIPPED;
+}
+
 /* A service that broke a rule stays down until the CRO has looked, whichever container it has; also
- * after a restart of the daemon, while nothing stands for it. */
+ * after a restart of the daemon, while nothing stands for it. Of a bot that the configuration does
+ * not know, any guarded service's trip counts. */
 static bool is_latched(const struct ts_move *m, struct ts_judgement *j)
 {
-    const char *name = spec_of(m)->name[0] != '\0' ? spec_of(m)->name : service_of(m);
-    size_t i = ts_super_find(m->daemon->super, name);
-    const struct ts_svc s =
-        i != SIZE_MAX ? *ts_super_state(m->daemon->super, i) : ts_memory_recall(m->daemon, name);
-    if (s.block != TS_BLOCK_TRIPPED) {
-        return false;
+    const struct ts_model *model = m->daemon->model;
+    bool known = ts_model_find(model, service_of(m)) != NULL;
+    bool guarded = spec_of(m)->guarded;
+    char detail[TS_DETAIL_MAX];
+    bool latched = known && is_tripped(m, service_of(m), detail);
+    for (size_t i = 0; i < model->service_count && !known && guarded && !latched; i++) {
+        latched = model->services[i].guarded && is_tripped(m, model->services[i].name, detail);
     }
-    char text[TS_DETAIL_MAX * 2];
-    (void)snprintf(text, sizeof(text), "it broke a safety rule: %s", s.latch_detail);
-    ts_detail_copy(j->text, text);
-    j->overall = TS_FINDING_FAIL;
-    return true;
+    if (latched) {
+        char text[TS_DETAIL_MAX * 2];
+        (void)snprintf(text, sizeof(text), "it broke a safety rule: %s", detail);
+        ts_detail_copy(j->text, text);
+        j->overall = TS_FINDING_FAIL;
+    }
+    return latched;
 }
 
 static void refuse(struct ts_move *m, const struct ts_judgement *j)

@@ -319,7 +319,8 @@ static int on_system_state(sd_bus_message *m, void *ctx, sd_bus_error *ignored)
 
 static void on_answer_due(void *ctx)
 {
-    give_answer(ctx, false);
+    struct ts_host *h = ctx;
+    give_answer(h, h->announced);
 }
 
 void ts_host_ask_going_down(struct ts_host *h, void (*answer)(void *ctx, bool going_down))
