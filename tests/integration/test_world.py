@@ -3,6 +3,7 @@
 import io
 import subprocess
 import tarfile
+import time
 import urllib.request
 
 import pytest
@@ -23,14 +24,26 @@ def busybox_image(engine):
     engine.docker("rmi", "--force", "ts-busybox")
 
 
+def first_bytes(url):
+    """The engine's proxy accepts before the server inside does, and then resets."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                return reply.read(4)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def test_engine_runs_containers_and_publishes_ports(engine, busybox_image):
     engine.docker(
         "run", "--detach", "--name", "web", "--publish", "127.0.0.1:8099:80", busybox_image,
         "/bin/busybox", "httpd", "-f", "-h", "/bin",
     )  # fmt: skip
     try:
-        with urllib.request.urlopen("http://127.0.0.1:8099/busybox", timeout=10) as reply:
-            assert reply.read(4) == b"\x7fELF"
+        assert first_bytes("http://127.0.0.1:8099/busybox") == b"\x7fELF"
     finally:
         engine.docker("rm", "--force", "web")
 
