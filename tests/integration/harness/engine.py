@@ -25,7 +25,11 @@ class Engine:
         if self._plugin.exists() and not plugins.exists():
             plugins.mkdir(parents=True)
             (plugins / "docker-compose").symlink_to(self._plugin)
-        subprocess.run([self._script, "start", self.root], check=True, timeout=180)
+        start = [self._script, "start", self.root]
+        if subprocess.run(start, check=False, timeout=180).returncode != 0:
+            # A dockerd that was killed may leave a containerd that answers no more: once again.
+            subprocess.run([self._script, "stop", self.root], check=False, timeout=120)
+            subprocess.run(start, check=True, timeout=180)
 
     def ensure(self):
         """Whatever a test before has done to it: it answers."""
