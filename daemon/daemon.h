@@ -308,6 +308,8 @@ void ts_ending_shutdown(void *ctx, bool begins);
 void ts_ending_turn(struct ts_daemon *d);
 
 /* --- restore.c */
+/* Could the service's container be made anew? */
+bool ts_restore_has_snapshot(struct ts_daemon *d, const char *service);
 /* Keeps an inspect answer under the key, and gives it back (owned; NULL with *err). */
 void ts_restore_keep(struct ts_daemon *d, const char *key, const char *id, json_t *raw);
 json_t *ts_restore_kept(struct ts_daemon *d, const char *key, struct ts_error *err);

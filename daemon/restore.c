@@ -39,7 +39,7 @@ static void meta_key(const char *service, char *out, size_t size)
     (void)snprintf(out, size, "removed/%s", service);
 }
 
-static bool has_snapshot(struct ts_daemon *d, const char *service)
+bool ts_restore_has_snapshot(struct ts_daemon *d, const char *service)
 {
     char *text = NULL;
     struct ts_error err;
@@ -126,7 +126,8 @@ void ts_restore_removed(struct ts_daemon *d, const char *id, const char *service
             }
         }
     }
-    if (has_snapshot(d, service)) { /* it may be told before the first list has made the units */
+    if (ts_restore_has_snapshot(
+            d, service)) { /* it may be told before the first list has made the units */
         mark_removed(d, service, true);
     }
 }
@@ -266,7 +267,7 @@ void ts_restore_after_gap(struct ts_daemon *d)
         struct ts_unit *u = d->units[i];
         const struct ts_svc *s = ts_super_state(d->super, i);
         if (u->id[0] == '\0' && s->wanted == TS_WANTED_UP && !s->held && !was_removed(u) &&
-            !ts_move_concerns(d, u->service) && has_snapshot(d, u->service)) {
+            !ts_move_concerns(d, u->service) && ts_restore_has_snapshot(d, u->service)) {
             u->restore_due = true;
             any = true;
         }
@@ -279,7 +280,7 @@ void ts_restore_after_gap(struct ts_daemon *d)
 void ts_restore_wanted(struct ts_unit *u)
 {
     struct ts_daemon *d = u->daemon;
-    if (u->id[0] == '\0' && has_snapshot(d, u->service) && restorer(d) != NULL) {
+    if (u->id[0] == '\0' && ts_restore_has_snapshot(d, u->service) && restorer(d) != NULL) {
         mark_removed(d, u->service, false); /* this word is newer, also if the engine goes now */
         u->restore_due = true;
         ts_timer_after(d->restore->timer, 0);

@@ -1,19 +1,9 @@
 /* What will happen at the next boot: will the stack come back by itself? */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "doctor/doctor.h"
-
-static bool has_snapshot(struct ts_daemon *d, const char *service)
-{
-    char *text = NULL;
-    struct ts_error err;
-    bool has = ts_store_snapshot_load(d->store, service, &text, &err);
-    free(text);
-    return has;
-}
 
 static bool comes_back(const struct ts_checkup_unit *u)
 {
@@ -48,7 +38,7 @@ static enum ts_grade boot_service(struct ts_exam *x, const struct ts_checkup_uni
 {
     const struct ts_svc *s = ts_checkup_state(u);
     bool back = comes_back(u);
-    if (back && !has_snapshot(x->d, u->service)) {
+    if (back && !ts_restore_has_snapshot(x->d, u->service)) {
         const struct ts_say say = {
             "no-snapshot",
             TS_GRADE_WARNING,

@@ -248,6 +248,34 @@ static void test_the_output_queue_is_bounded_and_kept_in_order(void **state)
     server_stop(&server);
 }
 
+static void test_a_connection_that_rests_is_no_reset_when_it_goes(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    evutil_socket_t listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    struct seen s = {.connected = 0};
+    start(&s, "127.0.0.1", ntohs(at.sin_port), 1000);
+    run_until_stopped();
+    assert_int_equal(s.connected, 1);
+    evutil_socket_t peer = accept(listener, NULL, NULL);
+    ts_tcp_rest(s.tcp, ts_mono_add(ts_loop_now(fixture_loop), 50));
+    assert_int_equal(send(peer, "rest", 4, 0), 4);
+    run_for(20);
+    assert_int_equal(s.len, 0); /* nobody is woken for it … */
+    run_for(60);
+    assert_int_equal(s.len, 4); /* … before the time */
+    assert_int_equal(send(peer, "more", 4, 0), 4);
+    ts_tcp_free(s.tcp);
+    char byte;
+    assert_int_equal(recv(peer, &byte, 1, 0), 0);
+    (void)evutil_closesocket(peer);
+    (void)evutil_closesocket(listener);
+}
+
 static void test_a_call_without_limits_is_refused(void **state)
 {
     (void)state;
@@ -272,6 +300,7 @@ int main(void)
         LOOP_TEST(test_a_look_up_ends_at_the_deadline),
         LOOP_TEST(test_a_callback_may_free_its_connection),
         LOOP_TEST(test_the_output_queue_is_bounded_and_kept_in_order),
+        LOOP_TEST(test_a_connection_that_rests_is_no_reset_when_it_goes),
         LOOP_TEST(test_a_call_without_limits_is_refused),
     };
     return RUN_TESTS(tests);
