@@ -242,6 +242,10 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     }
     if (event->action == TS_EVENT_START) {
         u->listed = TS_CONTAINER_RUNNING;
+        u->acted_at[0] = (ts_mono){0}; /* events keep their order: those of our stop have come */
+    }
+    if (event->action == TS_EVENT_DIE) {
+        u->acted_at[1] = (ts_mono){0}; /* … those of our start */
     }
     if (event->action == TS_EVENT_DIE && d->link.up) {
         ts_units_ended(u, event);

@@ -114,7 +114,6 @@ def test_what_does_not_hold_is_named(ready, receiver):
     assert "not begun" in points["restart"]["evidence"]
     assert all(points[name]["cure"] for name in bad)
     assert points["api"]["verdict"] == "pass"
-    time.sleep(2)  # a stop within 1.5 s of the daemon's own counts as the daemon's
     ready.engine.docker("stop", "--time", "1", BOT)
     ready.daemon.wait_state("trading-bot", "held")
     _, points = validate(ready, check=False)
