@@ -139,8 +139,7 @@ static bool is_lost(const struct ts_wait *op, size_t i)
     if (op->goal != GOAL_READY) {
         return false;
     }
-    return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
-           s->phase == TS_PHASE_HELD ||
+    return ts_machine_is_lost(s) ||
            (s->phase == TS_PHASE_ABSENT && !ts_restore_under_way(op->daemon->units[i])) ||
            (s->phase == TS_PHASE_STOPPED && s->why != TS_WHY_COMPLETED);
 }

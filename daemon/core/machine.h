@@ -284,6 +284,10 @@ const char *ts_machine_invalid(const struct ts_svc *s);
 /* Restarts that count against the budget at this time. */
 uint32_t ts_machine_attempts(const struct ts_svc_spec *spec, const struct ts_svc *s, ts_mono now);
 
+/* Will it not come up again by itself? A stop by hand says so only after a while: it may be the
+ * first half of a restart or a removal by hand, or of the engine's own end. */
+bool ts_machine_is_lost(const struct ts_svc *s);
+
 /* Are probes to run and is the log to be followed? */
 bool ts_machine_watches(const struct ts_svc *s);
 

@@ -88,12 +88,23 @@ static void step_rest_running(struct ts_step *st)
     }
 }
 
+static bool stopped_by_hand_just_now(const struct ts_svc *s)
+{
+    return s->phase == TS_PHASE_HELD && s->why == TS_WHY_MANUAL_STOP && !s->told &&
+           s->deadline.ms != TS_NEVER.ms;
+}
+
+bool ts_machine_is_lost(const struct ts_svc *s)
+{
+    return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
+           (s->phase == TS_PHASE_HELD && !stopped_by_hand_just_now(s));
+}
+
 /* A stop by hand is told once it is sure that it was no engine on its way out. */
 static void tell_manual_stop(struct ts_step *st)
 {
     struct ts_svc *s = &st->s;
-    if (s->phase == TS_PHASE_HELD && s->why == TS_WHY_MANUAL_STOP && !s->told &&
-        s->deadline.ms != TS_NEVER.ms && ts_mono_reached(s->deadline, st->now)) {
+    if (stopped_by_hand_just_now(s) && ts_mono_reached(s->deadline, st->now)) {
         s->told = true;
         s->deadline = TS_NEVER;
         ts_step_notice(st, TS_NOTICE_MANUAL_STOP);

@@ -275,12 +275,6 @@ static bool is_back(const struct ts_validation *v, const struct ts_cycled *c,
     return s->phase == TS_PHASE_READY && anew;
 }
 
-static bool is_lost(const struct ts_unit *u)
-{
-    const struct ts_svc *s = state_of(u);
-    return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED || s->phase == TS_PHASE_HELD;
-}
-
 static void look_at_start(struct ts_validation *v)
 {
     struct ts_buf text = ts_buf_init(2048);
@@ -294,7 +288,7 @@ static void look_at_start(struct ts_validation *v)
         }
         bool back = u != NULL && is_back(v, c, u);
         all = all && back;
-        lost = lost || (u != NULL && is_lost(u));
+        lost = lost || (u != NULL && ts_machine_is_lost(state_of(u)));
         (void)ts_buf_addf(&text, "%s%s %s", i > 0 ? "; " : "", c->service,
                           u == NULL ? "is gone" : ts_phase_name(state_of(u)->phase));
         if (v->cold && back) {

@@ -271,10 +271,8 @@ static void stop_it(struct ts_move *m, const struct ts_move_side *s, const struc
 
 bool ts_move_is_lost(const struct ts_svc *s)
 {
-    return s->phase == TS_PHASE_FAILED || s->phase == TS_PHASE_BLOCKED ||
-           s->phase == TS_PHASE_HELD ||
-           (s->phase == TS_PHASE_STOPPED && s->wanted == TS_WANTED_UP &&
-            s->why == TS_WHY_COMPLETED && s->exit_code != 0);
+    return ts_machine_is_lost(s) || (s->phase == TS_PHASE_STOPPED && s->wanted == TS_WANTED_UP &&
+                                     s->why == TS_WHY_COMPLETED && s->exit_code != 0);
 }
 
 bool ts_move_is_up(const struct ts_svc *s)

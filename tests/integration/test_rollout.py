@@ -116,6 +116,25 @@ def test_a_stop_is_obeyed_whatever_goes_on(stack):
     stack.daemon.wait_ready()
 
 
+RESTARTS = {
+    "its container": lambda stack: stack.engine.docker("restart", "--time", "2", "trading-bot"),
+    "the engine": lambda stack: stack.engine.restart(),
+}
+
+
+@pytest.mark.parametrize("what", RESTARTS)
+def test_a_restart_by_hand_is_no_reason_to_go_back(stack, what):
+    before = containers(stack)
+    up(stack, "--no-wait", SYMBOLS="QQQ")
+    wait_step(stack, "all stays ready")
+    RESTARTS[what](stack)
+    stack.daemon.wait_for(lambda s: s["move"] is None, 120, "end of the rollout")
+    assert "goes back" not in stack.daemon.ctl("events", "--tail", "50").stdout
+    stack.daemon.wait_ready()
+    assert containers(stack)["trading-bot"] != before["trading-bot"]
+    settled(stack)
+
+
 def test_a_container_that_vanishes_is_not_called_ready(stack):
     before = containers(stack)
     up(stack, "--no-wait", SYMBOLS="QQQ")

@@ -364,8 +364,10 @@ static void test_a_stop_by_hand_is_respected_and_told_once(void **state)
     assert_phase(&w, TS_PHASE_HELD, TS_WHY_MANUAL_STOP);
     later(&w, 4999);
     assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 0);
+    assert_false(ts_machine_is_lost(&w.s)); /* a restart by hand begins like this */
     later(&w, 1);
     assert_int_equal(w.notices[TS_NOTICE_MANUAL_STOP], 1);
+    assert_true(ts_machine_is_lost(&w.s));
     later(&w, 86400000);
     inspect(&w, false, 143);
     assert_int_equal(w.starts, 1);
