@@ -14,6 +14,10 @@ from harness.stack import render_config
 
 from test_daemon import BOT, GATEWAY, Starts, bring_up, discord, gateway, is_running, kill_gateway
 
+# Far above what an answer takes on a busy machine, far below the engine's time-out (5 s): an answer
+# that waited for the engine is slower.
+HELD_UP_S = 1.0
+
 
 class Pings(threading.Thread):
     """Asks the control socket all the time and remembers the slowest answer."""
@@ -47,7 +51,7 @@ class Pings(threading.Thread):
 
 
 def test_a_frozen_engine_is_told_and_stalls_nothing(stack_factory, receiver):
-    engine = {"timeout": "1s", "resync": "1s", "alert_after": "1s"}
+    engine = {"timeout": "5s", "resync": "1s", "alert_after": "1s"}
     stack = bring_up(stack_factory(config={**discord(receiver), "engine": {**engine}}))
     starts = Starts(stack)
     with Pings(stack) as pings:
@@ -68,7 +72,7 @@ def test_a_frozen_engine_is_told_and_stalls_nothing(stack_factory, receiver):
         )
         stack.daemon.wait_ready()
     assert pings.trouble is None and pings.count > 50
-    assert pings.slowest_s < 0.1
+    assert pings.slowest_s < HELD_UP_S
     assert starts.count(GATEWAY) == 0 and starts.count(BOT) == 0
 
 

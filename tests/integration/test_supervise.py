@@ -87,7 +87,8 @@ def test_control_socket_answers_while_the_engine_is_frozen(running):
             slowest = max(slowest, time.monotonic() - began)
     finally:
         running.engine.resume()
-    assert slowest < 0.1
+    # Far below the engine's time-out (10 s): no answer has waited for it.
+    assert slowest < 1.0
     running.daemon.wait_ready()
 
 
