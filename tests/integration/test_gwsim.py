@@ -37,6 +37,12 @@ def ready(gw, **arguments):
     return wire
 
 
+def again_after_a_second(gw, mode):
+    """Its time begins now, when the test is ready for its end, not with the process."""
+    gw.command("after 1")
+    gw.mode(mode)
+
+
 # --- the protocol
 
 
@@ -222,10 +228,11 @@ def test_a_hung_gateway_keeps_the_connection_and_says_nothing(gateway, mode):
 
 
 def test_hang_after_a_while(gateway):
-    gw = gateway("--mode", "hang-after", "--after", "1")
+    gw = gateway("--mode", "hang-after", "--after", "600")
     wire = ready(gw)
     wire.send(49, 1)
     wire.expect(49)
+    again_after_a_second(gw, "hang-after")
     wait_until(lambda: gw.status["mode"] == "hang", "it does not hang")
     wire.send(49, 1)
     with pytest.raises(TimeoutError):
@@ -305,8 +312,9 @@ def test_the_log_tells_of_the_login(gateway, mode, lines):
 
 
 def test_a_slow_login_ends_with_the_api(gateway):
-    gw = gateway("--mode", "slow-login", "--after", "1")
+    gw = gateway("--mode", "slow-login", "--after", "600")
     assert not connects(gw.port) and "Login has completed" not in gw.log
+    again_after_a_second(gw, "slow-login")
     wait_until(lambda: connects(gw.port), "the API does not come")
     assert "Login has completed" in gw.log
     ready(gw)

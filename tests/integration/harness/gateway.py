@@ -1,5 +1,6 @@
 """The gateway simulator as a process, and the IB API on the wire as little as a test needs of it."""
 
+import contextlib
 import json
 import pathlib
 import socket
@@ -8,14 +9,17 @@ import subprocess
 import time
 
 CLIENTS = pathlib.Path(__file__).resolve().parents[1] / "ib_clients"
-CLIENT_S = 30
+CLIENT_S = 60
 WAIT_S = 10
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    """All different: each is held until the last one is chosen."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Gateway:
@@ -23,7 +27,7 @@ class Gateway:
 
     def __init__(self, programs, folder, *arguments):
         self.program = programs.build / "stack/tradestack-gwsim"
-        self.port, self.relay, self.control = free_port(), free_port(), free_port()
+        self.port, self.relay, self.control = free_ports(3)
         self.log_file = folder / f"gwsim-{self.port}.log"
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
@@ -55,13 +59,24 @@ class Gateway:
     def status(self):
         return dict(pair.split("=") for pair in self.command("status").split()[1:])
 
-    def client(self, script, client_id=7, *arguments):
+    def start_client(self, script, client_id=7, *arguments):
+        """Starts one of ib_clients/: what it saw is for seen_by()."""
+        return subprocess.Popen(["node", CLIENTS / script, "127.0.0.1", str(self.port),
+                                 str(client_id), *arguments],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    @staticmethod
+    def seen_by(client):
+        try:
+            out, trouble = client.communicate(timeout=CLIENT_S)
+        finally:
+            client.kill()
+        assert client.returncode == 0, trouble
+        return json.loads(out.splitlines()[0])
+
+    def client(self, *arguments):
         """Runs one of ib_clients/ and returns what it saw."""
-        done = subprocess.run(["node", CLIENTS / script, "127.0.0.1", str(self.port),
-                               str(client_id), *arguments],
-                              capture_output=True, text=True, timeout=CLIENT_S)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[0])
+        return self.seen_by(self.start_client(*arguments))
 
     def wire(self, **arguments):
         return Wire(self.port, **arguments)

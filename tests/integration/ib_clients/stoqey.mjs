@@ -1,8 +1,9 @@
 // Connects with @stoqey/ib and prints what it was told, as one JSON line.
-// stoqey.mjs HOST PORT CLIENT_ID SECONDS: collects for that long, then disconnects.
+// stoqey.mjs HOST PORT CLIENT_ID SECONDS [WANTED…]: collects for that long, or until all that is
+// wanted is there (a field, FIELD>=N, a tag of the summary, a code), then disconnects.
 import { IBApi, EventName } from "@stoqey/ib";
 
-const [host, port, clientId, seconds] = process.argv.slice(2);
+const [host, port, clientId, seconds, ...wanted] = process.argv.slice(2);
 const seen = { connected: false, accounts: null, nextId: null, time: null, summary: [],
   positionsEnded: false, ticks: 0, codes: [], disconnected: false };
 const ib = new IBApi({ host, port: Number(port), clientId: Number(clientId) });
@@ -25,8 +26,17 @@ ib.on(EventName.error, (error, code) => { seen.codes.push(code); });
 ib.on(EventName.info, (text, code) => { seen.codes.push(code); });
 ib.on(EventName.disconnected, () => { seen.disconnected = true; });
 ib.connect();
-setTimeout(() => {
+
+function has(word) {
+  const [name, least] = word.split(">=");
+  if (least) return seen[name] >= Number(least);
+  return Boolean(seen[name]) || seen.summary.includes(name) || seen.codes.includes(Number(name));
+}
+
+const end = performance.now() + Number(seconds) * 1000;
+setInterval(() => {
+  if (performance.now() < end && !(wanted.length && wanted.every(has))) return;
   console.log(JSON.stringify(seen));
   ib.disconnect();
   process.exit(0);
-}, Number(seconds) * 1000);
+}, 20);
