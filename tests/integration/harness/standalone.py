@@ -40,7 +40,9 @@ class Standalone:
         self.before = what_matters(stack.inspect("ibkr-gateway"))
 
     def start(self):
-        self.stack.engine.compose("--file", self.file, "up", "--detach", "--wait")
+        # Only the gateway is waited for: a bot that its settings forbid has ended at once.
+        self.stack.engine.compose("--file", self.file, "up", "--detach")
+        self.stack.engine.compose("--file", self.file, "up", "--detach", "--wait", "gateway")
 
     def migrate(self, *arguments, check=True):
         return self.daemon.ctl("migrate", "--from", self.file, "--to", self.stack.compose_file,
