@@ -431,11 +431,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "status": None,
             "faults": [],
         }
+        self.kept = False
         self.order = self.app.order_for(self.kind, self.command)
         self.record["mode"] = self.order.mode
         try:
             BEHAVIOURS[self.order.mode][0](self)
         finally:
+            self.keep()
+
+    def keep(self):
+        """Once, and before the answer goes out: who has it may look at the requests at once."""
+        if not self.kept:
+            self.kept = True
             self.app.keep(self.record)
 
     def note_reply(self, status):
@@ -443,6 +450,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status, body, headers=None):
         self.note_reply(status)
+        self.keep()
         fields = dict(headers or {})
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
