@@ -1,8 +1,11 @@
 """A private, real Docker engine (stack/engine.sh) that tests may stop, freeze and restart."""
 
 import os
+import select
 import signal
 import subprocess
+
+KILLED_S = 30  # until a killed process is gone; it may have to wait for its disk
 
 
 class Engine:
@@ -63,8 +66,14 @@ class Engine:
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self):
-        """A crash of dockerd. Containers go on; start() finds them again."""
-        os.kill(self.pid, signal.SIGKILL)
+        """A crash of dockerd, over when this returns. Containers go on; start() finds them again."""
+        process = os.pidfd_open(self.pid)
+        try:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            ended, _, _ = select.select([process], [], [], KILLED_S)
+            assert ended, f"dockerd was killed and goes on for {KILLED_S} s"
+        finally:
+            os.close(process)
 
     def docker(self, *args, check=True, timeout=60):
         """Runs the docker command and returns what it printed, without the last newline."""
