@@ -13,6 +13,7 @@ from conftest import note
 
 CONTAINERS = ("ibkr-gateway", "trading-bot", "health-monitor")
 ROUNDS = 10
+ENOUGH = "/run/patience-is-over"
 
 
 def inspect(machine, container, field):
@@ -53,8 +54,11 @@ def test_the_units_are_correct(ready):
 
 
 def test_systemctl_says_the_state_in_one_line(ready):
-    text = ready.run("systemctl", "show", "--property=StatusText", "--value", "tradestackd")
-    assert text == "ready: 3 of 3 services ready"
+    def text():
+        return ready.run("systemctl", "show", "--property=StatusText", "--value", "tradestackd")
+
+    # Told to systemd a moment after it is told to us.
+    ready.wait(lambda: text() == "ready: 3 of 3 services ready", 10, "line that says it")
 
 
 def test_the_journal_has_fields_and_explains(ready):
@@ -87,9 +91,10 @@ def test_doctor_knows_what_starts_at_boot(ready):
 def test_a_reload_is_announced(ready):
     pid = main_pid(ready)
     ready.run("systemctl", "reload", "tradestackd")
-    assert ready.run("systemctl", "is-active", "tradestackd") == "active"
-    assert main_pid(ready) == pid
     ready.wait(lambda: ready.journal("TRADESTACK_EVENT=config.reloaded"), 10, "reload")
+    # The unit is "reloading" until systemd has read that it is over.
+    ready.wait(lambda: ready.run("systemctl", "is-active", "tradestackd") == "active", 10, "end of it")
+    assert main_pid(ready) == pid
 
 
 # --- in order
@@ -137,17 +142,21 @@ def test_a_reboot_that_asks_nobody(ready):
 def test_a_shutdown_that_is_called_off(ready):
     """logind gives up when the reboot cannot be started: what was stopped for it comes back."""
     began, before = ready.mark(), started(ready)
-    # Something else holds the shutdown, long enough for its target to become impossible.
+    # Something else holds the shutdown until its target has become impossible (at most a minute).
     ready.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=delay",
-              "--who=patience", "sleep", str(6 * ready.PATIENCE))  # fmt: skip
+              "--who=patience", "timeout", str(60 * ready.PATIENCE), "sh", "-c",
+              f"until [ -e {ENOUGH} ]; do sleep 0.2; done")  # fmt: skip
     ready.wait(lambda: "patience" in ready.run("systemd-inhibit", "--list"), 10, "second inhibitor")
     try:
         ready.run("systemctl", "reboot", check=False)
         ready.run("systemctl", "mask", "--runtime", "reboot.target")
         ready.wait_title("the machine goes down", began)
+        ready.wait(lambda: ready.journal("--grep=the stack has stopped"), 40, "stopped stack")
+        ready.run("touch", ENOUGH)
         ready.wait(lambda: ready.journal("--grep=called off"), 30, "end of the shutdown")
     finally:
         ready.run("systemctl", "unmask", "--runtime", "reboot.target")
+        ready.run("rm", "-f", ENOUGH)
     ready.wait_ready()
     assert all(a != b for a, b in zip(before, started(ready), strict=True))
 
