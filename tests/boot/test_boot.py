@@ -151,7 +151,7 @@ def test_a_shutdown_that_is_called_off(ready):
         ready.run("systemctl", "reboot", check=False)
         ready.run("systemctl", "mask", "--runtime", "reboot.target")
         ready.wait_title("the machine goes down", began)
-        ready.wait(lambda: ready.journal("--grep=the stack has stopped"), 40, "stopped stack")
+        ready.wait(lambda: ready.journal("--grep=the stack has stopped, "), 40, "stopped stack")
         ready.run("touch", ENOUGH)
         ready.wait(lambda: ready.journal("--grep=called off"), 30, "end of the shutdown")
     finally:
