@@ -124,8 +124,13 @@ static void on_timer(void *ctx)
 {
     struct ts_ibapi_client *c = ctx;
     struct ts_buf out = ts_buf_init(OUTPUT_MAX);
+    uint32_t generation = c->generation;
     ts_ib_session_tick(&c->session, ts_loop_now(c->loop), &out);
+    bool asks = out.len > 0; /* a ping */
     after_step(c, &out);
+    if (asks && generation == c->generation) {
+        ts_tcp_read_together(c->tcp);
+    }
 }
 
 static void on_connected(void *ctx)

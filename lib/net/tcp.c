@@ -12,7 +12,8 @@
 #include "net/resolve.h"
 #include "net/socket_internal.h"
 
-#define REST_READS 16
+#define REST_READS  16
+#define TOGETHER_MS 4 /* answers to what was asked within so long are read together */
 
 struct address {
     union {
@@ -395,6 +396,11 @@ void ts_tcp_rest(struct ts_tcp *t, ts_mono until)
         (void)event_del(t->readable);
         ts_timer_at(t->timer, until);
     }
+}
+
+void ts_tcp_read_together(struct ts_tcp *t)
+{
+    ts_tcp_rest(t, ts_mono_next(ts_loop_now(t->loop), TOGETHER_MS));
 }
 
 size_t ts_tcp_queued(const struct ts_tcp *t)

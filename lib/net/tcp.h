@@ -60,6 +60,10 @@ bool ts_tcp_write(struct ts_tcp *t, const void *bytes, size_t n,
  * and so nobody is woken for the rest. Freed before, it first takes what has come, so that the
  * other side sees no reset. */
 void ts_tcp_rest(struct ts_tcp *t, ts_mono until);
+/* Right after a question was written: what is answered at once is read in one wake-up with all that
+ * was asked in the same moment, 1 to 4 ms later. So much later is an end of the connection noticed
+ * that comes just then. */
+void ts_tcp_read_together(struct ts_tcp *t);
 /* Bytes written but not yet taken by the kernel. */
 size_t ts_tcp_queued(const struct ts_tcp *t);
 

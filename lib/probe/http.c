@@ -37,7 +37,9 @@ static void on_connected(void *ctx)
     if (!ts_tcp_write(p->conn, request, strlen(request), &err)) {
         drop(p);
         ts_probe_finish(p, TS_PR_ERROR, "%s", err.msg);
+        return;
     }
+    ts_tcp_read_together(p->conn);
 }
 
 /* The status of "HTTP/1.x NNN…"; 0 if that is not what came. */

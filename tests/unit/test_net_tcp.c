@@ -268,6 +268,10 @@ static void test_a_connection_that_rests_is_no_reset_when_it_goes(void **state)
     assert_int_equal(s.len, 0); /* nobody is woken for it … */
     run_for(60);
     assert_int_equal(s.len, 4); /* … before the time */
+    ts_tcp_read_together(s.tcp);
+    assert_int_equal(send(peer, "soon", 4, 0), 4);
+    run_until_stopped();
+    assert_int_equal(s.len, 8);
     assert_int_equal(send(peer, "more", 4, 0), 4);
     ts_tcp_free(s.tcp);
     char byte;
