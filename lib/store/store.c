@@ -259,6 +259,11 @@ struct ts_store *ts_store_open(const char *dir, ts_wall now, bool *ret_replaced,
     return s;
 }
 
+void ts_store_trim(struct ts_store *s)
+{
+    (void)sqlite3_db_release_memory(s->db);
+}
+
 void ts_store_close(struct ts_store *s)
 {
     if (s != NULL) {

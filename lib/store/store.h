@@ -54,6 +54,8 @@ void ts_store_rollback(struct ts_store *s);
  * in a power cut. */
 bool ts_store_sync(struct ts_store *s, struct ts_error *err) TS_MUST_CHECK;
 bool ts_store_in_transaction(const struct ts_store *s);
+/* Frees what is kept only to be quicker the next time. Not within a transaction. */
+void ts_store_trim(struct ts_store *s);
 /* Counts transactions that were taken back: what was written in one has been lost since the number
  * was different, though each call had succeeded. */
 uint64_t ts_store_lost_count(const struct ts_store *s);
