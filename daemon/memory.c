@@ -41,7 +41,7 @@ void ts_memory_failed(struct ts_daemon *d, const char *text)
 
 static void store_works(struct ts_daemon *d)
 {
-    if (d->store_told) {
+    if (d->store_told && ts_trail_next(d).ms == TS_NEVER.ms) {
         d->store_told = false;
         TS_LOG(d->log, TS_MSG_STORE_OK, TS_NO_FIELDS, "the state file can be written again");
         ts_notice_store(d, true, "");

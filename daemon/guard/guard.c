@@ -525,7 +525,7 @@ static void look(void *ctx)
         }
         ts_guard_pronounce(u);
     }
-    ts_mono next = ts_mono_add(now, LOOK_MAX_MS);
+    ts_mono next = ts_mono_min(ts_mono_add(now, LOOK_MAX_MS), ts_trail_next(d));
     for (size_t i = 0; i < d->unit_count; i++) {
         next_of(d->units[i], &next);
     }

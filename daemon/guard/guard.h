@@ -185,8 +185,11 @@ bool ts_trail_add(struct ts_daemon *d, const struct ts_trail_note *note, int64_t
                   struct ts_error *err);
 /* Remembers in the state file how late it is at least. */
 void ts_trail_mark_time(struct ts_daemon *d, ts_wall now);
-/* Tries to write what waits. */
+/* Tries to write what waits, if it is time for that. A trail that could not be opened stays so
+ * until the daemon starts anew and reads it. */
 void ts_trail_retry(struct ts_daemon *d);
+/* When it is time; TS_NEVER: nothing waits. */
+ts_mono ts_trail_next(const struct ts_daemon *d);
 /* Was the service tripped and never reset, as far as the trail knows? *ret_why, detail: what for.
  */
 bool ts_trail_tripped(struct ts_daemon *d, const char *service, enum ts_why *ret_why,

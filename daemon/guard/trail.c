@@ -13,7 +13,7 @@
 
 #define WAITING_MAX   64
 #define AHEAD_MAX     1 /* a daemon that is killed has written a line and not yet noted its head */
-#define RETRY_MS      30000
+#define RETRY_MS      5000
 #define HEAD_KEY      "audit.head"
 #define TIME_KEY      "clock.trusted"
 #define TRIPS_MAX     TS_MAX_SERVICES
@@ -386,50 +386,77 @@ bool ts_trail_add(struct ts_daemon *d, const struct ts_trail_note *note, int64_t
     return false;
 }
 
-static void tell_lost(struct ts_daemon *d)
+/* The line that ends a time in which none could be written; also the proof that one can. */
+static bool tell_again(struct ts_daemon *d, struct ts_error *err)
 {
-    struct ts_error err;
-    char text[120];
-    if (d->trail->lost == 0) {
-        return;
+    size_t lost = d->trail->lost;
+    char text[120] = "the trail can be written again";
+    if (lost > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "%zu entries are missing here: the trail could not be "
+                       "written and memory was full",
+                       lost);
     }
-    (void)snprintf(text, sizeof(text),
-                   "%zu entries are missing here: the trail could not be "
-                   "written and memory was full",
-                   d->trail->lost);
-    const struct ts_trail_note note = {.event = "audit.gap", .outcome = "lost", .text = text};
-    if (write_note(d, &note, ts_loop_wall(d->loop), NULL, &err)) {
-        d->trail->lost = 0;
+    const struct ts_trail_note note = {.event = lost > 0 ? "audit.gap" : "audit.again",
+                                       .outcome = lost > 0 ? "lost" : "done",
+                                       .text = text};
+    if (!write_note(d, &note, ts_loop_wall(d->loop), NULL, err)) {
+        return false;
     }
+    d->trail->lost = 0;
+    return true;
+}
+
+static bool write_waiting(struct ts_daemon *d, struct ts_error *err)
+{
+    struct ts_trail *t = d->trail;
+    while (t->waiting_count > 0) {
+        struct waiting *w = t->waiting[t->waiting_first];
+        if (!write_note(d, &w->note, w->at, NULL, err)) {
+            return false;
+        }
+        drop_waiting(w);
+        t->waiting_first = (t->waiting_first + 1) % WAITING_MAX;
+        t->waiting_count--;
+    }
+    return true;
+}
+
+static void is_well(struct ts_daemon *d)
+{
+    d->trail_state = TS_TRAIL_OK;
+    d->trail_detail[0] = '\0';
 }
 
 void ts_trail_retry(struct ts_daemon *d)
 {
     struct ts_trail *t = d->trail;
     struct ts_error err;
-    if (t == NULL || d->trail_state == TS_TRAIL_DAMAGED ||
+    if (t == NULL || t->file == NULL || d->trail_state == TS_TRAIL_DAMAGED ||
         !ts_mono_reached(t->retry_at, ts_loop_now(d->loop))) {
         return;
     }
-    if (t->file != NULL && !tell_head(d)) {
+    if (!tell_head(d)) {
         t->retry_at = ts_mono_add(ts_loop_now(d->loop), RETRY_MS);
+        return;
     }
     if (d->trail_state != TS_TRAIL_UNWRITABLE) {
         return;
     }
-    while (t->waiting_count > 0) {
-        struct waiting *w = t->waiting[t->waiting_first];
-        if (!write_note(d, &w->note, w->at, NULL, &err)) {
-            failed(d, &err);
-            return;
-        }
-        drop_waiting(w);
-        t->waiting_first = (t->waiting_first + 1) % WAITING_MAX;
-        t->waiting_count--;
+    if (!write_waiting(d, &err) || !tell_again(d, &err)) {
+        failed(d, &err);
+        return;
     }
-    tell_lost(d);
-    d->trail_state = TS_TRAIL_OK;
-    d->trail_detail[0] = '\0';
+    is_well(d);
+}
+
+ts_mono ts_trail_next(const struct ts_daemon *d)
+{
+    const struct ts_trail *t = d->trail;
+    bool waits = t != NULL && t->file != NULL &&
+                 (t->head_owed || d->trail_state == TS_TRAIL_UNWRITABLE) &&
+                 d->trail_state != TS_TRAIL_DAMAGED;
+    return waits ? t->retry_at : TS_NEVER;
 }
 
 /* What still holds is said again at the begin of the new trail. */
@@ -474,12 +501,12 @@ bool ts_trail_renew(struct ts_daemon *d, const struct ts_peer *peer, struct ts_e
     const struct ts_trail_note note = {
         .event = "audit.renewed", .outcome = "done", .peer = peer, .text = text};
     d->trail_state = TS_TRAIL_UNWRITABLE; /* until what waits is written */
-    t->retry_at = ts_loop_now(d->loop);
-    if (!write_note(d, &note, ts_loop_wall(d->loop), NULL, err)) {
+    if (!write_note(d, &note, ts_loop_wall(d->loop), NULL, err) || !write_waiting(d, err) ||
+        (t->lost > 0 && !tell_again(d, err))) {
         failed(d, err);
         return false;
     }
-    ts_trail_retry(d);
+    is_well(d);
     carry_over(d);
     return true;
 }
