@@ -234,7 +234,7 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
     /* Before the list has come these are of the gap: a starting engine stops what it finds. */
     bool ending = d->going_down || d->stopping; /* the machine's end is no hand's stop */
     if (event->action == TS_EVENT_KILL && d->link.up && !ending && is_stop_signal(event->signal) &&
-        !is_our_own(u, false)) {
+        !is_our_own(u, false) && !ts_units_is_history(u, event)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_STOP});
     }
     if (event->action == TS_EVENT_START && !is_our_own(u, true)) {
@@ -382,9 +382,11 @@ static void on_retry(void *ctx)
 
 static void on_resync(void *ctx)
 {
+    struct ts_daemon *d = ctx;
+    ts_memory_retry(d);
+    ts_store_trim(d->store);
     ts_platform_give_back();
-    ts_memory_retry(ctx);
-    ts_engine_watch_resync(ctx);
+    ts_engine_watch_resync(d);
 }
 
 bool ts_engine_watch_start(struct ts_daemon *d, struct ts_error *err)

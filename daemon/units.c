@@ -370,14 +370,19 @@ static void judge_unreadable(struct ts_unit *u, const struct ts_error *err)
  * longer. Not believed: an end of an earlier run that is told late, one within our own start or
  * stop, and one that the engine's own restart policy may be about to undo.
  */
+bool ts_units_is_history(const struct ts_unit *u, const struct ts_engine_event *event)
+{
+    return u->known && strcmp(u->container.id, event->id) == 0 &&
+           event->time_nano / 1000000 < u->container.started_at.ms;
+}
+
 void ts_units_ended(struct ts_unit *u, const struct ts_engine_event *event)
 {
     struct ts_container *c = &u->container;
     bool runs = u->known && strcmp(c->id, event->id) == 0 && c->status == TS_CONTAINER_RUNNING;
-    bool of_this_run = event->time_nano / 1000000 >= c->started_at.ms;
     bool undone = strcmp(c->policy.name, "no") != 0 && c->policy.name[0] != '\0';
-    if (!runs || !of_this_run || event->exit_code < 0 || u->after_gap || u->acting != NULL ||
-        u->policy_pending || undone) {
+    if (!runs || ts_units_is_history(u, event) || event->exit_code < 0 || u->after_gap ||
+        u->acting != NULL || u->policy_pending || undone) {
         return;
     }
     c->status = TS_CONTAINER_EXITED;
