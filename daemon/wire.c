@@ -102,6 +102,7 @@ static void on_changed(void *ctx, size_t service)
 {
     struct ts_daemon *d = ctx;
     ts_watch_update(d->units[service]);
+    ts_move_service_changed(d);
     ts_api_changed(d, service);
 }
 

@@ -10,7 +10,7 @@
 #include "daemon.h"
 #include "doctor/validate.h"
 
-#define POLL_MS    250  /* a step that is not there yet is looked at again */
+#define POLL_MS    100  /* a step that is not there yet is looked at again */
 #define JOURNAL_MS 1000 /* a journal that could not be written is tried again */
 
 static const char *const kinds[TS_MOVE_KIND_COUNT] = {
@@ -64,6 +64,19 @@ void ts_move_free(struct ts_daemon *d)
 bool ts_move_is_on(const struct ts_daemon *d)
 {
     return d->move != NULL && ts_move_is_open(d->move->state.way);
+}
+
+void ts_move_service_changed(struct ts_daemon *d)
+{
+    if (ts_move_is_on(d)) {
+        d->move->look_at = ts_loop_now(d->loop);
+    }
+}
+
+void ts_move_hurry(struct ts_move *m)
+{
+    m->pending = true;
+    m->look_at = ts_loop_now(m->daemon->loop);
 }
 
 static void on_timer(void *ctx)
@@ -340,7 +353,9 @@ static void take(struct ts_move *m, enum ts_move_sight sight)
     } else if (moved) {
         ts_move_tell_step(m, false, true, "");
     }
-    m->pending = m->pending || next.perform;
+    if (next.perform) {
+        ts_move_hurry(m);
+    }
 }
 
 /* Is it our turn to act at all? */
@@ -367,7 +382,7 @@ static void arm(struct ts_move *m)
     } else if (m->unsaved) {
         due = ts_mono_add(now, JOURNAL_MS);
     } else if (m->pending && !busy) {
-        due = ts_mono_min(due, ts_mono_add(now, POLL_MS));
+        due = ts_mono_min(due, m->look_at);
     }
     ts_timer_at(m->timer, due);
 }
@@ -399,8 +414,11 @@ void ts_move_turn(struct ts_daemon *d)
     } else {
         take(m, TS_MOVE_TICK);
     }
-    if (ts_move_is_on(d) && m->pending && !is_busy(m) && !m->unsaved) {
+    ts_mono now = ts_loop_now(d->loop);
+    if (ts_move_is_on(d) && m->pending && !is_busy(m) && !m->unsaved &&
+        ts_mono_reached(m->look_at, now)) {
         m->pending = false;
+        m->look_at = ts_mono_add(now, POLL_MS);
         ts_move_perform(m);
     }
     if (ts_move_is_on(d)) {

@@ -99,7 +99,8 @@ struct ts_move {
     bool invalid; /* it has found what must not be */
     struct ts_logs *log_reader;
     struct ts_timer *timer;
-    bool pending; /* looked, and it is not there yet: look again soon */
+    bool pending; /* looked, and it is not there yet: look again soon … */
+    ts_mono look_at; /* … but not before that */
     bool sighted; /* something was seen: the next turn decides */
     enum ts_move_sight sight;
     char seen[TS_MOVE_TEXT]; /* what, for people */
@@ -121,6 +122,8 @@ void ts_move_free(struct ts_daemon *d);
 bool ts_move_start(struct ts_daemon *d, struct ts_move *take, struct ts_error *err) TS_MUST_CHECK;
 /* Once a turn. */
 void ts_move_turn(struct ts_daemon *d);
+/* A service's state differs: what waits for one looks in this turn. */
+void ts_move_service_changed(struct ts_daemon *d);
 /* The engine is gone: what is under way ends, and begins anew when it is back. */
 void ts_move_pause(struct ts_daemon *d);
 bool ts_move_is_on(const struct ts_daemon *d);
@@ -181,6 +184,8 @@ void ts_move_expected(const struct ts_move *m, char *out, size_t size);
 /* The unit of a side, if its container stands for the service now; else NULL. */
 struct ts_unit *ts_move_unit(const struct ts_move *m, size_t part, const struct ts_move_side *side);
 
+/* The step is looked at, or begins, in the next turn. */
+void ts_move_hurry(struct ts_move *m);
 /* The engine has answered a call, or has refused it: what that means for the step. */
 void ts_move_acted(void *ctx, enum ts_outcome outcome, const struct ts_error *err);
 void ts_move_not_done(struct ts_move *m, const struct ts_error *err);

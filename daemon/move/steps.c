@@ -165,7 +165,7 @@ void ts_move_not_done(struct ts_move *m, const struct ts_error *err)
 
 static void look_again(struct ts_move *m)
 {
-    m->pending = true;
+    ts_move_hurry(m);
     ts_daemon_kick(m->daemon);
 }
 
