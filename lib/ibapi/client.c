@@ -85,6 +85,16 @@ static void report_end(struct ts_ibapi_client *c, const struct ts_ib_session *ve
     c->handler->on_state(c->ctx, &copy, true);
 }
 
+static void tell_accounts(struct ts_ibapi_client *c)
+{
+    if (c->session.accounts_changes != c->seen_accounts) {
+        c->seen_accounts = c->session.accounts_changes;
+        if (c->handler->on_accounts != NULL) {
+            c->handler->on_accounts(c->ctx, &c->session);
+        }
+    }
+}
+
 /* Sends what the session wants sent, tells what it has found, and arms its deadline. */
 static void after_step(struct ts_ibapi_client *c, struct ts_buf *out)
 {
@@ -97,12 +107,7 @@ static void after_step(struct ts_ibapi_client *c, struct ts_buf *out)
         c->session.reason = TS_PR_LOST;
         ts_copy_cut(c->session.detail, sizeof(c->session.detail), err.msg);
     }
-    if (c->session.accounts_changes != c->seen_accounts) {
-        c->seen_accounts = c->session.accounts_changes;
-        if (c->handler->on_accounts != NULL) {
-            c->handler->on_accounts(c->ctx, &c->session);
-        }
-    }
+    tell_accounts(c);
     if (generation != c->generation) {
         return;
     }
@@ -145,13 +150,23 @@ static void on_connected(void *ctx)
     after_step(c, &out);
 }
 
+/* Two account lists may come in one read; the first of them counts as well. */
+static void on_message(void *ctx, const struct ts_ib_fields *m)
+{
+    struct ts_ibapi_client *c = ctx;
+    uint32_t generation = c->generation;
+    tell_accounts(c);
+    if (generation == c->generation && c->handler->on_message != NULL) {
+        c->handler->on_message(c->ctx, m);
+    }
+}
+
 static void on_data(void *ctx, const void *bytes, size_t n)
 {
     struct ts_ibapi_client *c = ctx;
     struct ts_buf out = ts_buf_init(OUTPUT_MAX);
     uint32_t generation = c->generation;
-    ts_ib_session_feed(&c->session, bytes, n, ts_loop_now(c->loop), &out, c->handler->on_message,
-                       c->ctx);
+    ts_ib_session_feed(&c->session, bytes, n, ts_loop_now(c->loop), &out, on_message, c);
     if (generation != c->generation) { /* on_message stopped us */
         ts_buf_done(&out);
         return;

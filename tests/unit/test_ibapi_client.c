@@ -273,6 +273,20 @@ static void test_becomes_ready_and_tells_the_accounts_first(void **state)
     leave(&u, &g);
 }
 
+static void test_each_of_several_account_lists_in_one_read_is_told(void **state)
+{
+    (void)state;
+    struct gateway g;
+    struct user u;
+    become_ready(&u, &g);
+    for (int i = 0; i < 3; i++) {
+        gw_send(&g, "15|1|DU1234567");
+    }
+    run_for(100);
+    assert_int_equal(u.accounts, 4);
+    leave(&u, &g);
+}
+
 static void test_a_closed_or_broken_session_is_told_at_once(void **state)
 {
     (void)state;
@@ -476,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_becomes_ready_and_tells_the_accounts_first),
+        LOOP_TEST(test_each_of_several_account_lists_in_one_read_is_told),
         LOOP_TEST(test_a_closed_or_broken_session_is_told_at_once),
         LOOP_TEST(test_nobody_listens),
         LOOP_TEST(test_accepted_and_closed),
