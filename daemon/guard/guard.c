@@ -156,9 +156,22 @@ void ts_guard_saw(struct ts_unit *u, const json_t *inspect)
     u->guard.box_at = ts_loop_wall(u->daemon->loop);
 }
 
+/* What a gateway said of itself in a run that is over holds no bot back; its new run speaks for
+ * itself. A bot that was stopped for it stays latched. */
+static void forget_lines_of(const struct ts_unit *u)
+{
+    for (size_t i = 0; i < u->daemon->unit_count; i++) {
+        struct ts_guard *g = &u->daemon->units[i]->guard;
+        if (strcmp(g->log_from, u->service) == 0) {
+            g->log_line[0] = '\0';
+        }
+    }
+}
+
 void ts_guard_new_run(struct ts_unit *u)
 {
     struct ts_guard *g = &u->guard;
+    forget_lines_of(u);
     g->accounts[0] = '\0';
     g->accounts_cut = false;
     g->accounts_live = false;
@@ -213,6 +226,7 @@ void ts_guard_tripwire(struct ts_unit *u, const char *line)
             (void)snprintf(text, sizeof(text), "%s%s%.150s", it == u ? "" : u->service,
                            it == u ? "" : ": ", line);
             ts_detail_copy(it->guard.log_line, text);
+            ts_copy_cut(it->guard.log_from, sizeof(it->guard.log_from), u->service);
             it->guard.log_at = ts_loop_wall(d->loop);
             ts_guard_pronounce(it);
         }

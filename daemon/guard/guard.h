@@ -45,7 +45,8 @@ struct ts_guard {
     ts_mono plan_due;
     ts_mono plan_failed; /* the first of the failures in a row; TS_NEVER: the last look worked */
     struct ts_engine_op *plan_op;
-    char log_line[TS_DETAIL_MAX]; /* the tripwire's, in this run */
+    char log_line[TS_DETAIL_MAX]; /* the tripwire's, in this run … */
+    char log_from[TS_NAME_MAX];   /* … of this service: its own log, or a gateway's */
     ts_wall log_at;
     ts_mono log_lost;   /* TS_NEVER: it is followed */
     ts_mono log_opened; /* its stream, last */
