@@ -114,6 +114,7 @@ static void on_sent(void *ctx, const char *channel, const char *title, int64_t t
     TS_LOG(d->log, TS_MSG_ALERT_SENT,
            TS_FIELDS(TS_STR("channel", channel), TS_I64("took_ms", took_ms)),
            "alert delivered to %s: %s", channel, title);
+    ts_api_changed(d, SIZE_MAX);
 }
 
 static void on_delayed(void *ctx, const char *channel, const char *text, int64_t retry_ms)
@@ -123,6 +124,7 @@ static void on_delayed(void *ctx, const char *channel, const char *text, int64_t
     ts_span_format(retry_ms, span);
     TS_LOG(d->log, TS_MSG_ALERT_DELAYED, TS_FIELDS(TS_STR("channel", channel)),
            "alert to %s not delivered: %s; kept, next try in %s", channel, text, span);
+    ts_api_changed(d, SIZE_MAX);
 }
 
 static void on_refused(void *ctx, const char *channel, const char *text)
@@ -131,6 +133,7 @@ static void on_refused(void *ctx, const char *channel, const char *text)
     TS_LOG(d->log, TS_MSG_ALERT_REFUSED, TS_FIELDS(TS_STR("channel", channel)),
            "alert channel %s refuses: %s", channel, text);
     ts_memory_event(d, "", "alert.refused", text);
+    ts_api_changed(d, SIZE_MAX);
 }
 
 static void on_dropped(void *ctx, const char *channel, const char *title, const char *text)
@@ -138,6 +141,7 @@ static void on_dropped(void *ctx, const char *channel, const char *title, const 
     struct ts_daemon *d = ctx;
     TS_LOG(d->log, TS_MSG_ALERT_DROPPED, TS_FIELDS(TS_STR("channel", channel)),
            "alert to %s given up (%s): %s", channel, text, title);
+    ts_api_changed(d, SIZE_MAX);
 }
 
 static void on_outbox_failed(void *ctx, const char *text)
