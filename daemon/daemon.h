@@ -227,9 +227,11 @@ bool ts_units_apply_list(struct ts_daemon *d, const struct ts_container_ref *lis
 /* Builds the supervisor's services anew from the units and the model. */
 bool ts_units_rebuild(struct ts_daemon *d, struct ts_error *err) TS_MUST_CHECK;
 void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw);
-/* Is the event of an earlier run than the one that was inspected? The engine tells past events again
- * when a daemon starts. */
+/* Is the event of an earlier run than the one that was inspected? The engine tells past events
+ * again when a daemon starts. */
 bool ts_units_is_history(const struct ts_unit *u, const struct ts_engine_event *event);
+/* … or of one that was seen to be over? */
+bool ts_units_has_ended_since(const struct ts_unit *u, const struct ts_engine_event *event);
 /* The engine tells that its container ended: believed at once where nothing speaks against it. The
  * caller inspects it as well. */
 void ts_units_ended(struct ts_unit *u, const struct ts_engine_event *event);

@@ -237,7 +237,8 @@ static void on_event(void *ctx, const struct ts_engine_event *event)
         !is_our_own(u, false) && !ts_units_is_history(u, event)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_STOP});
     }
-    if (event->action == TS_EVENT_START && !is_our_own(u, true)) {
+    if (event->action == TS_EVENT_START && !is_our_own(u, true) &&
+        !ts_units_has_ended_since(u, event)) {
         ts_unit_post(u, &(struct ts_obs){.kind = TS_OBS_MANUAL_START});
     }
     if (event->action == TS_EVENT_START) {

@@ -376,6 +376,13 @@ bool ts_units_is_history(const struct ts_unit *u, const struct ts_engine_event *
            event->time_nano / 1000000 < u->container.started_at.ms;
 }
 
+bool ts_units_has_ended_since(const struct ts_unit *u, const struct ts_engine_event *event)
+{
+    return u->known && strcmp(u->container.id, event->id) == 0 &&
+           u->container.status == TS_CONTAINER_EXITED &&
+           event->time_nano / 1000000 <= u->container.finished_at.ms;
+}
+
 void ts_units_ended(struct ts_unit *u, const struct ts_engine_event *event)
 {
     struct ts_container *c = &u->container;

@@ -136,11 +136,12 @@ static bool at_goal(const struct ts_wait *op, size_t i)
 static bool is_lost(const struct ts_wait *op, size_t i)
 {
     const struct ts_svc *s = ts_super_state(op->daemon->super, i);
+    const struct ts_unit *u = op->daemon->units[i];
     if (op->goal != GOAL_READY) {
         return false;
     }
     return ts_machine_is_lost(s) ||
-           (s->phase == TS_PHASE_ABSENT && !ts_restore_under_way(op->daemon->units[i])) ||
+           (s->phase == TS_PHASE_ABSENT && u->id[0] == '\0' && !ts_restore_under_way(u)) ||
            (s->phase == TS_PHASE_STOPPED && s->why != TS_WHY_COMPLETED);
 }
 
