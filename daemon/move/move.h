@@ -99,9 +99,9 @@ struct ts_move {
     bool invalid; /* it has found what must not be */
     struct ts_logs *log_reader;
     struct ts_timer *timer;
-    bool pending; /* looked, and it is not there yet: look again soon … */
+    bool pending;    /* looked, and it is not there yet: look again soon … */
     ts_mono look_at; /* … but not before that */
-    bool sighted; /* something was seen: the next turn decides */
+    bool sighted;    /* something was seen: the next turn decides */
     enum ts_move_sight sight;
     char seen[TS_MOVE_TEXT]; /* what, for people */
     ts_mono steady_since;    /* all is ready; TS_NEVER: it is not */
