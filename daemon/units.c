@@ -64,6 +64,7 @@ static void free_unit(struct ts_unit *u)
     ts_engine_cancel(u->acting);
     ts_engine_cancel(u->guard.plan_op);
     ts_timer_free(u->log_retry);
+    ts_container_done(&u->container);
     free(u);
 }
 
@@ -305,6 +306,23 @@ static bool same_deps(const struct ts_unit *u, const struct ts_container *c)
     return true;
 }
 
+/* Without memory for it the look counts for nothing: the next list asks for another. */
+static bool keep_container(struct ts_unit *u, const struct ts_container *c)
+{
+    struct ts_container copy;
+    struct ts_error err;
+    if (!ts_container_copy(c, &copy, &err)) {
+        TS_LOG(u->daemon->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
+               "%s: %s", u->service, err.msg);
+        return false;
+    }
+    ts_container_done(&u->container);
+    u->container = copy;
+    u->known = true;
+    u->fresh = true;
+    return true;
+}
+
 void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, json_t *raw)
 {
     struct ts_daemon *d = u->daemon;
@@ -314,9 +332,9 @@ void ts_units_apply_inspect(struct ts_unit *u, const struct ts_container *c, jso
     bool new_run = u->known && u->container.started_at.ms != c->started_at.ms;
     bool first = !u->known;
     bool deps_changed = !same_deps(u, c);
-    u->container = *c;
-    u->known = true;
-    u->fresh = true;
+    if (!keep_container(u, c)) {
+        return;
+    }
     if (deps_changed && !ts_units_rebuild(d, &err)) {
         TS_LOG(d->log, TS_MSG_ENGINE_CALL_FAILED, TS_FIELDS(TS_STR("service", u->service)),
                "%s: %s", u->service, err.msg);

@@ -300,14 +300,16 @@ static void on_inspected(void *ctx, const struct ts_container *container, json_t
     struct ts_checkup_unit *u = ctx;
     struct ts_checkup *c = u->checkup;
     size_t at = ts_super_find(c->daemon->super, u->service);
+    struct ts_error why;
     u->op = NULL;
     u->unit = at == SIZE_MAX ? NULL : c->daemon->units[at];
     if (err != NULL) {
         ts_copy_cut(u->problem, sizeof(u->problem), err->msg);
         u->has_container = err->code != TS_E_NOT_FOUND;
+    } else if (u->unit != NULL && !ts_container_copy(container, &u->container, &why)) {
+        ts_copy_cut(u->problem, sizeof(u->problem), why.msg);
     } else if (u->unit != NULL) {
         u->seen = true;
-        u->container = *container;
         u->inspect = json_incref(raw);
         u->role = role_of(u);
         u->view.role = u->role;
@@ -408,6 +410,7 @@ void ts_checkup_free(struct ts_checkup *c)
     cancel(c);
     for (size_t i = 0; i < c->unit_count; i++) {
         json_decref(c->units[i].inspect);
+        ts_container_done(&c->units[i].container);
     }
     free(c->units);
     json_decref(c->running);

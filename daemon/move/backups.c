@@ -52,7 +52,7 @@ static const struct ts_restart_policy *policy_of(const struct ts_move *m,
 static bool add_container(struct capture *c, const struct ts_move *m, json_t *raw,
                           struct ts_error *err)
 {
-    struct ts_container box;
+    struct ts_container box TS_CLEANUP(ts_container_done) = {.dep_count = 0};
     char file[TS_BACKUP_NAME];
     if (!ts_container_parse(raw, &box, err)) {
         return false;

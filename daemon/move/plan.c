@@ -67,9 +67,21 @@ static bool read_boxes(struct planning *p, json_t *what, struct ts_error *err)
         }
         b->ours = strcmp(b->c.project, p->daemon->model->project) == 0;
         b->staged = has_suffix(b->c.name, TS_MOVE_NEXT, p->order->tag);
-        p->count += !b->c.oneoff;
+        if (b->c.oneoff) {
+            ts_container_done(&b->c);
+        } else {
+            p->count++;
+        }
     }
     return true;
+}
+
+static void drop_boxes(struct planning *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        ts_container_done(&p->boxes[i].c);
+    }
+    free(p->boxes);
 }
 
 /* --- sides */
@@ -277,7 +289,7 @@ static struct box *box_of(struct planning *p, const char *id)
 /* One container of the backup: {"ran", "ours", "policy", "retries", "inspect"}. */
 static bool plan_captured(struct planning *p, const json_t *entry, struct ts_error *err)
 {
-    struct ts_container c;
+    struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
     json_t *inspect = ts_json_at(entry, "inspect");
     if (!ts_container_parse(inspect, &c, err)) {
         return ts_error_wrap(err, "the backup");
@@ -348,7 +360,7 @@ static bool plan_from_backup(struct planning *p, struct ts_error *err)
 static size_t find_deps(const struct ts_move *m, size_t at, const struct ts_move_side *s,
                         size_t deps[TS_MAX_DEPS])
 {
-    struct ts_container c;
+    struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
     struct ts_error ignored;
     size_t n = 0;
     if (!s->is || s->snapshot == NULL || !ts_container_parse(s->snapshot, &c, &ignored)) {
@@ -475,7 +487,7 @@ struct ts_move *ts_move_plan(struct ts_daemon *d, const struct ts_move_order *or
         read_boxes(&p, what, err) &&
         (order->kind == TS_MOVE_ROLLBACK ? plan_from_backup(&p, err) : plan_from_staged(&p, err)) &&
         lay_out(&p, err);
-    free(p.boxes);
+    drop_boxes(&p);
     if (!ok) {
         ts_move_drop(m);
         return NULL;
@@ -527,7 +539,7 @@ static json_t *networks_of(const struct ts_container *c)
 
 static json_t *describe_side(const struct ts_move_side *s)
 {
-    struct ts_container c;
+    struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
     struct ts_error ignored;
     if (!s->is) {
         return json_null();

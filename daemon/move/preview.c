@@ -145,7 +145,7 @@ static void check_gateways(const struct ts_move *m, json_t *checks)
 {
     for (size_t i = 0; i < m->count; i++) {
         const struct ts_move_side *now = &m->places[i].now;
-        struct ts_container c;
+        struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
         struct ts_error err;
         char detail[300];
         if (!now->is || !is_gateway(m->daemon, m->places[i].service) ||
@@ -164,7 +164,7 @@ static void check_gateways(const struct ts_move *m, json_t *checks)
 static bool is_given_up(const struct ts_move *m, uint16_t port)
 {
     for (size_t i = 0; i < m->count; i++) {
-        struct ts_container c;
+        struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
         struct ts_error ignored;
         if (!m->places[i].now.is || !m->places[i].now.ran || !m->parts[i].changes ||
             !ts_container_parse(m->places[i].now.snapshot, &c, &ignored)) {
@@ -182,7 +182,7 @@ static bool is_given_up(const struct ts_move *m, uint16_t port)
 static void check_ports(const struct ts_move *m, json_t *checks)
 {
     for (size_t i = 0; i < m->count; i++) {
-        struct ts_container c;
+        struct ts_container c TS_CLEANUP(ts_container_done) = {.dep_count = 0};
         struct ts_error ignored;
         if (!m->places[i].next.is || !m->parts[i].changes ||
             !ts_container_parse(m->places[i].next.snapshot, &c, &ignored)) {

@@ -166,7 +166,7 @@ static void on_inspect(struct ts_engine_op *op, const struct ts_http_reply *repl
         return;
     }
     struct ts_error why;
-    struct ts_container container;
+    struct ts_container container TS_CLEANUP(ts_container_done) = {.dep_count = 0};
     json_t *raw TS_CLEANUP(ts_json_drop) = ts_engine_parse(reply->body, reply->len, &why);
     if (raw == NULL || !ts_container_parse(raw, &container, &why)) {
         ts_engine_explain(op->engine, op->what, &why);

@@ -1,6 +1,7 @@
 /* See inspect.h. */
 #include "engine/inspect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -87,6 +88,62 @@ bool ts_health_parse(const char *text, enum ts_health *ret)
     return false;
 }
 
+/* Room for whatever an answer may say, while it is read. */
+struct scratch {
+    struct ts_container_dep deps[TS_CONTAINER_DEPS_MAX];
+    struct ts_container_port ports[TS_CONTAINER_PORTS_MAX];
+    struct ts_container_network networks[TS_CONTAINER_NETWORKS_MAX];
+    char config_files[TS_CONTAINER_FILES];
+    char env_files[TS_CONTAINER_PATH];
+};
+
+static void *put(char **at, const void *from, size_t n)
+{
+    void *to = *at;
+    if (n > 0) {
+        memcpy(to, from, n);
+    }
+    *at += n;
+    return to;
+}
+
+/* Gives it memory of its own for what its pointers show. Lists before texts: they are aligned. */
+static bool own_lists(struct ts_container *c, struct ts_error *err)
+{
+    size_t deps = c->dep_count * sizeof(*c->deps);
+    size_t ports = c->port_count * sizeof(*c->ports);
+    size_t networks = c->network_count * sizeof(*c->networks);
+    size_t config_files = strlen(c->config_files) + 1;
+    size_t env_files = strlen(c->env_files) + 1;
+    c->lists = malloc(deps + ports + networks + config_files + env_files);
+    if (c->lists == NULL) {
+        return ts_error_nomem(err);
+    }
+    char *at = c->lists;
+    c->deps = put(&at, c->deps, deps);
+    c->ports = put(&at, c->ports, ports);
+    c->networks = put(&at, c->networks, networks);
+    c->config_files = put(&at, c->config_files, config_files);
+    c->env_files = put(&at, c->env_files, env_files);
+    return true;
+}
+
+bool ts_container_copy(const struct ts_container *c, struct ts_container *ret, struct ts_error *err)
+{
+    struct ts_container copy = *c;
+    if (!own_lists(&copy, err)) {
+        return false;
+    }
+    *ret = copy;
+    return true;
+}
+
+void ts_container_done(struct ts_container *c)
+{
+    free(c->lists);
+    *c = (struct ts_container){0};
+}
+
 /* A label's text, "" without it. Labels have dots in their names, so no path can reach them. */
 static const char *label_of(const json_t *inspect, const char *name)
 {
@@ -147,7 +204,8 @@ static bool parse_dep(const char *text, size_t n, struct ts_container_dep *ret)
     return true;
 }
 
-static bool parse_deps(const char *label, struct ts_container *c, struct ts_error *err)
+static bool parse_deps(const char *label, struct ts_container *c, struct scratch *room,
+                       struct ts_error *err)
 {
     for (const char *at = label; *at != '\0';) {
         size_t n = strcspn(at, ",");
@@ -155,7 +213,7 @@ static bool parse_deps(const char *label, struct ts_container *c, struct ts_erro
             return ts_error_set(err, TS_E_LIMIT, "the container depends on more than %d services",
                                 TS_CONTAINER_DEPS_MAX);
         }
-        if (!parse_dep(at, n, &c->deps[c->dep_count])) {
+        if (!parse_dep(at, n, &room->deps[c->dep_count])) {
             return ts_error_set(err, TS_E_PROTOCOL,
                                 "label " LABEL "depends_on: \"%.*s\" cannot be understood",
                                 (int)(n > 80 ? 80 : n), at);
@@ -167,7 +225,8 @@ static bool parse_deps(const char *label, struct ts_container *c, struct ts_erro
     return true;
 }
 
-static bool parse_labels(const json_t *inspect, struct ts_container *c, struct ts_error *err)
+static bool parse_labels(const json_t *inspect, struct ts_container *c, struct scratch *room,
+                         struct ts_error *err)
 {
     const struct {
         const char *label;
@@ -186,16 +245,16 @@ static bool parse_labels(const json_t *inspect, struct ts_container *c, struct t
         }
     }
     /* For people only, so cut. */
-    ts_engine_clean(c->config_files, sizeof(c->config_files),
+    ts_engine_clean(room->config_files, sizeof(room->config_files),
                     label_of(inspect, LABEL "project.config_files"));
-    ts_engine_clean(c->env_files, sizeof(c->env_files),
+    ts_engine_clean(room->env_files, sizeof(room->env_files),
                     label_of(inspect, LABEL "project.environment_file"));
     c->oneoff = strcmp(label_of(inspect, LABEL "oneoff"), "True") == 0;
     int64_t number = 0;
     if (ts_parse_i64(label_of(inspect, LABEL "container-number"), 1, INT32_MAX, &number)) {
         c->number = number;
     }
-    return parse_deps(label_of(inspect, LABEL "depends_on"), c, err);
+    return parse_deps(label_of(inspect, LABEL "depends_on"), c, room, err);
 }
 
 static void parse_health(const json_t *inspect, struct ts_container *c)
@@ -256,7 +315,7 @@ static bool parse_port(const char *key, const json_t *binding, struct ts_contain
     return true;
 }
 
-static void parse_ports(json_t *ports, struct ts_container *c)
+static void parse_ports(json_t *ports, struct ts_container *c, struct scratch *room)
 {
     const char *key;
     json_t *bindings;
@@ -274,12 +333,12 @@ static void parse_ports(json_t *ports, struct ts_container *c)
                 c->ports_cut = true;
                 return;
             }
-            c->ports[c->port_count++] = port;
+            room->ports[c->port_count++] = port;
         }
     }
 }
 
-static void parse_networks(json_t *networks, struct ts_container *c)
+static void parse_networks(json_t *networks, struct ts_container *c, struct scratch *room)
 {
     const char *name;
     json_t *network;
@@ -289,7 +348,7 @@ static void parse_networks(json_t *networks, struct ts_container *c)
             c->networks_cut = true;
             return;
         }
-        struct ts_container_network *n = &c->networks[c->network_count];
+        struct ts_container_network *n = &room->networks[c->network_count];
         const char *ip = ts_json_str_or(network, "IPAddress", "");
         if (ip[0] == '\0') {
             ip = ts_json_str_or(network, "GlobalIPv6Address", "");
@@ -320,21 +379,26 @@ static bool parse_identity(const json_t *inspect, struct ts_container *c, struct
 
 bool ts_container_parse(const json_t *inspect, struct ts_container *ret, struct ts_error *err)
 {
-    struct ts_container c = {.stop_timeout_s = ts_json_i64_or(inspect, "Config.StopTimeout", -1),
+    struct scratch room = {.config_files = ""};
+    struct ts_container c = {.deps = room.deps,
+                             .ports = room.ports,
+                             .networks = room.networks,
+                             .config_files = room.config_files,
+                             .env_files = room.env_files,
+                             .stop_timeout_s = ts_json_i64_or(inspect, "Config.StopTimeout", -1),
                              .tty = ts_json_bool_or(inspect, "Config.Tty", false),
                              .auto_remove =
                                  ts_json_bool_or(inspect, "HostConfig.AutoRemove", false)};
     if (!parse_identity(inspect, &c, err) || !parse_state(inspect, &c, err) ||
-        !parse_labels(inspect, &c, err)) {
+        !parse_labels(inspect, &c, &room, err)) {
         return ts_error_wrap(err, "inspect answer");
     }
     const char *policy = ts_json_str_or(inspect, "HostConfig.RestartPolicy.Name", "no");
     ts_copy_cut(c.policy.name, sizeof(c.policy.name), policy[0] == '\0' ? "no" : policy);
     c.policy.max_retries = ts_json_i64_or(inspect, "HostConfig.RestartPolicy.MaximumRetryCount", 0);
-    parse_ports(ts_json_at(inspect, "NetworkSettings.Ports"), &c);
-    parse_networks(ts_json_at(inspect, "NetworkSettings.Networks"), &c);
-    *ret = c;
-    return true;
+    parse_ports(ts_json_at(inspect, "NetworkSettings.Ports"), &c, &room);
+    parse_networks(ts_json_at(inspect, "NetworkSettings.Networks"), &c, &room);
+    return ts_container_copy(&c, ret, err);
 }
 
 bool ts_container_env(const json_t *inspect, const char *name, const char **ret_value,

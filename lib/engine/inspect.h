@@ -75,11 +75,11 @@ struct ts_container {
     char service[TS_CONTAINER_SERVICE];
     char project[TS_CONTAINER_SERVICE];
     char config_hash[80];
-    char config_files[TS_CONTAINER_FILES];
-    char env_files[TS_CONTAINER_PATH]; /* --env-file of that time; "" if none was given */
-    bool oneoff;                       /* from `compose run` */
-    int64_t number;                    /* 1…; 0 if not said */
-    struct ts_container_dep deps[TS_CONTAINER_DEPS_MAX];
+    const char *config_files;
+    const char *env_files; /* --env-file of that time; "" if none was given */
+    bool oneoff;           /* from `compose run` */
+    int64_t number;        /* 1…; 0 if not said */
+    const struct ts_container_dep *deps;
     size_t dep_count;
 
     ts_wall created;
@@ -101,19 +101,27 @@ struct ts_container {
     int64_t stop_timeout_s; /* -1: not set, the engine's default (10) counts */
     bool tty;
     bool auto_remove;
-    struct ts_container_port ports[TS_CONTAINER_PORTS_MAX];
+    const struct ts_container_port *ports;
     size_t port_count;
     bool ports_cut; /* there are more */
-    struct ts_container_network networks[TS_CONTAINER_NETWORKS_MAX];
+    const struct ts_container_network *networks;
     size_t network_count;
     bool networks_cut; /* more, or one whose name does not fit */
+
+    void *lists; /* what the pointers above point into: its own, as large as what it holds */
 };
 
-/* Reads an inspect answer. TS_E_PROTOCOL: id, state or the depends_on label are missing or make no
- * sense; TS_E_LIMIT: a name or the dependency list is longer than fits (never cut: a cut name
- * would be another service, a lost dependency another order). */
+/* Reads an inspect answer; *ret is for ts_container_done(). TS_E_PROTOCOL: id, state or the
+ * depends_on label are missing or make no sense; TS_E_LIMIT: a name or the dependency list is
+ * longer than fits (never cut: a cut name would be another service, a lost dependency another
+ * order). */
 bool ts_container_parse(const json_t *inspect, struct ts_container *ret,
                         struct ts_error *err) TS_MUST_CHECK;
+/* *ret is for ts_container_done(). TS_E_NOMEM. */
+bool ts_container_copy(const struct ts_container *c, struct ts_container *ret,
+                       struct ts_error *err) TS_MUST_CHECK;
+/* Frees what it owns. One that is zeroed is fine. */
+void ts_container_done(struct ts_container *c);
 
 /*
  * An environment variable as the container's process sees it. Of repeated entries the last counts

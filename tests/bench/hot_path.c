@@ -215,6 +215,7 @@ static void run_inspect(size_t times)
         if (!ts_container_parse(v, &c, &err)) {
             die(err.msg);
         }
+        ts_container_done(&c);
         json_decref(v);
     }
 }

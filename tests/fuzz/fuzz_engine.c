@@ -120,6 +120,7 @@ static void inspect_answer(const char *bytes, size_t n)
         FUZZ_CHECK(c.port_count <= TS_CONTAINER_PORTS_MAX);
         FUZZ_CHECK(c.network_count <= TS_CONTAINER_NETWORKS_MAX);
         FUZZ_CHECK(c.started_at.ms >= 0 && c.policy.name[0] != '\0');
+        ts_container_done(&c);
     }
     const char *value = NULL;
     if (ts_container_env(inspect, "DRY_RUN", &value, &err) && value != NULL) {

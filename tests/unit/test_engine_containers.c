@@ -49,6 +49,27 @@ static void test_a_real_inspect_answer_is_read(void **state)
     assert_string_equal(c.networks[0].ip, "10.213.0.2");
     assert_false(c.ports_cut || c.networks_cut || c.tty || c.oom_killed);
     json_decref(raw);
+    ts_container_done(&c);
+}
+
+static void test_a_copy_owns_what_it_shows(void **state)
+{
+    (void)state;
+    json_t *raw = load_data("inspect_bot.json");
+    struct ts_container c;
+    struct ts_container copy;
+    struct ts_error err;
+    assert_true(ts_container_parse(raw, &c, &err));
+    assert_true(ts_container_copy(&c, &copy, &err));
+    json_decref(raw);
+    ts_container_done(&c);
+    ts_container_done(&c); /* a second time is fine */
+    assert_string_equal(copy.deps[1].service, "db");
+    assert_int_equal(copy.ports[0].host_port, 14002);
+    assert_string_equal(copy.networks[1].name, "n2");
+    assert_string_equal(copy.config_files, "/srv/p/docker-compose.yml");
+    assert_string_equal(copy.env_files, "");
+    ts_container_done(&copy);
 }
 
 /* The container with State and labels given; false if it is refused. */
@@ -91,6 +112,7 @@ static void test_the_state_is_taken_from_status_alone(void **state)
         assert_string_equal(c.policy.name, "no");
         assert_int_equal(c.stop_timeout_s, -1);
         assert_int_equal(c.health, TS_HEALTH_NONE);
+        ts_container_done(&c);
     }
 }
 
@@ -110,10 +132,12 @@ static void test_health_output_is_cleaned_and_cut(void **state)
     assert_string_equal(c.health_output, "line next");
     assert_string_equal(c.error, "a [1mb");
     assert_true(c.oom_killed);
+    ts_container_done(&c);
     assert_true(parse_text("\"Status\":\"running\",\"Health\":{\"Status\":\"healthy\",\"Log\":["
                            "{\"Output\":\"be\\u0000hind\"}]}",
                            "", &c, &err));
     assert_string_equal(c.health_output, "be");
+    ts_container_done(&c);
 }
 
 static void test_depends_on_labels_are_read_or_refused(void **state)
@@ -154,6 +178,7 @@ static void test_depends_on_labels_are_read_or_refused(void **state)
             assert_int_equal(d->condition, rows[i].condition);
             assert_int_equal(d->restart, rows[i].restart);
         }
+        ts_container_done(&c);
     }
 }
 
@@ -723,6 +748,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_real_inspect_answer_is_read),
+        cmocka_unit_test(test_a_copy_owns_what_it_shows),
         cmocka_unit_test(test_the_state_is_taken_from_status_alone),
         cmocka_unit_test(test_health_output_is_cleaned_and_cut),
         cmocka_unit_test(test_depends_on_labels_are_read_or_refused),
