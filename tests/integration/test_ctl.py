@@ -780,7 +780,7 @@ def test_up_without_docker_says_so(ctl, fake, tmp_path):
 def test_up_gives_a_hanging_compose_up(ctl, fake, docker):
     fake(**UP)
     docker.does("exec sleep 600")
-    done = ctl("up", "--file", "c.yml", "--timeout", "300ms", env=docker.env)
+    done = ctl("up", "--file", "c.yml", "--timeout", "3s", env=docker.env)
     assert done.returncode == 1
     assert "did not end in time" in done.stderr and "--timeout" in done.stderr
 

@@ -99,12 +99,13 @@ def test_what_does_not_hold_is_named(ready, receiver):
     over.write_text("services: {trading-bot: {environment: {GATEWAY_PORT: 4002}}}\n", encoding="utf-8")
     ready.engine.compose("--file", ready.compose_file, "--file", over,
                          "--env-file", ready.env_file, "up", "--no-start")  # fmt: skip
-    ready.daemon.call("Rescan")
+    ready.daemon.call("Rescan", timeout_s=20)
     ready.daemon.call("Start", timeout_s=10)
     ready.daemon.wait_state("gateway", "ready")
     ready.daemon.wait_for(
         lambda s: stack_module.service(s, "trading-bot")["state"] in ("starting", "not-ready"),
         20, "a bot that is up and not ready")  # fmt: skip
+    wait_until(lambda: runs(ready, BOT), "a bot that runs")
     done, points = validate(ready, "--send-alert", "--restart-test", check=False)
     assert done.returncode == 3
     bad = {name for name, p in points.items() if p["verdict"] == "error"}
@@ -147,7 +148,7 @@ class Running(threading.Thread):
                 pass
 
     def leave(self):
-        self.control.__exit__()
+        self.control.leave()
         self.join()
 
 
@@ -170,10 +171,16 @@ def wait_idle(stack):
 
 def test_a_killed_daemon_leaves_no_helper_and_no_stack_that_is_down(ready):
     # In the middle of the look from inside: the helper exists.
-    running = Running(ready)
-    wait_until(lambda: helpers(ready), "a helper that runs")
+    running = [Running(ready)]
+
+    def helper_runs():
+        if not running[-1].is_alive():  # it lives a second; missed once, another is made
+            running.append(Running(ready))
+        return helpers(ready)
+
+    wait_until(helper_runs, "a helper that runs")
     ready.daemon.kill()
-    running.leave()
+    running[-1].leave()
     ready.daemon.start()
     wait_until(lambda: not helpers(ready), "the helper's end")
     # With everything stopped.

@@ -181,7 +181,9 @@ def test_a_client_that_leaves_between_two_waiting_calls_is_forgotten(daemon):
         client.sendall(b"".join(json.dumps(c).encode() + b"\0" for c in (call, wait, follow)))
         ends = 0
         while ends < 1:  # the end of the first
-            ends += sum(b"continues" not in m for m in client.recv(65536).split(b"\0")[:-1])
+            part = client.recv(65536)
+            assert part, "the daemon has closed the connection"
+            ends += sum(b"continues" not in m for m in part.split(b"\0")[:-1])
     daemon.call("Start", timeout_s=10)
     daemon.wait_ready()  # a sanitizer would have ended the daemon
 
@@ -212,7 +214,7 @@ def test_running_out_of_descriptors_passes(daemon):
             raise AssertionError("20 connections, and descriptors were left")
         limit(1024)
         assert answered(client, 20)
-    assert daemon.status()["engine"]["up"]
+    daemon.wait_for(lambda s: s["engine"]["up"], 20, "the engine")
 
 
 def test_strangers_cannot_keep_the_operator_out(daemon):

@@ -135,14 +135,16 @@ class World:
 
     def _take_name(self, name, body):
         """A start that is asked for meanwhile makes a removed bot anew, and then has the name."""
-        for turn in range(5):
+        end = time.monotonic() + 30
+        while True:
             if name == BOT:
                 self.docker("rm", "--force", BOT, check=False)
             try:
                 return self.api("POST", f"/v1.41/containers/create?name={name}", body)["Id"]
             except AssertionError as error:
-                if name != BOT or turn == 4 or " 409 " not in str(error):
+                if name != BOT or time.monotonic() > end or " 409 " not in str(error):
                     raise
+                time.sleep(0.1)
 
     def talk(self, *texts, **kwargs):
         """Makes the bot say this, and starts it as an operator would."""
