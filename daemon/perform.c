@@ -195,6 +195,17 @@ static void look_at_gateways(struct ts_unit *u)
     look_at_plan(u);
 }
 
+/* It was just seen, or made, to be at rest. The inspect that tells so may wait behind what is done
+ * to the container, and whoever judges meanwhile must not take it for running. */
+static void is_at_rest(struct ts_unit *u)
+{
+    bool same = strcmp(u->container.id, u->acting_on) == 0;
+    if (same && (u->container.status == TS_CONTAINER_RUNNING ||
+                 u->container.status == TS_CONTAINER_PAUSED)) {
+        u->container.status = TS_CONTAINER_EXITED;
+    }
+}
+
 /* The fresh look before the start: the container as the engine has it now is what is judged. */
 static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
                       const struct ts_error *err)
@@ -214,6 +225,7 @@ static void on_looked(void *ctx, const struct ts_container *c, json_t *raw,
         ts_units_inspect(u);
         return;
     }
+    is_at_rest(u);
     u->looking_at = 0;
     look_at_gateways(u);
 }
@@ -266,6 +278,7 @@ static void on_stopped(void *ctx, enum ts_outcome outcome, const struct ts_error
         fail(u, "stop", err);
         return;
     }
+    is_at_rest(u);
     finish(u, TS_OPR_DONE, "");
     ts_units_inspect(u);
 }

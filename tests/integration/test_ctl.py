@@ -1,6 +1,7 @@
 """tradestackctl against a control socket with scripted answers: every command's words, exit status
 and JSON, and what it does when the daemon is gone, slow, hostile or of another version."""
 
+import codecs
 import fcntl
 import json
 import os
@@ -58,6 +59,8 @@ class Terminal:
 
     def __init__(self, program, socket_path, *arguments, **env):
         self.shown = ""
+        # A character may come in two pieces.
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", self.ROWS, self.COLUMNS, 0, 0))
         self._fd = parent
@@ -82,7 +85,7 @@ class Terminal:
             if not piece:
                 assert until is None, f"{until!r} was not shown: {self.shown!r}"
                 break
-            self.shown += piece.decode(errors="replace")
+            self.shown += self._decode(piece)
         return self.shown
 
     def screen(self):
@@ -780,7 +783,7 @@ def test_up_without_docker_says_so(ctl, fake, tmp_path):
 def test_up_gives_a_hanging_compose_up(ctl, fake, docker):
     fake(**UP)
     docker.does("exec sleep 600")
-    done = ctl("up", "--file", "c.yml", "--timeout", "3s", env=docker.env)
+    done = ctl("up", "--file", "c.yml", "--timeout", "2s", env=docker.env)
     assert done.returncode == 1
     assert "did not end in time" in done.stderr and "--timeout" in done.stderr
 

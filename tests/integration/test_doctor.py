@@ -63,17 +63,19 @@ class Doctor:
             if not any(all(w in t for w in words) for t in texts):
                 yield identity, *words
 
-    def expect(self, *wanted, arguments=(), path=None, deadline_s=20):
-        """Each of wanted is (id, word…): soon there is such a finding, with these words in it."""
+    def expect(self, *wanted, arguments=(), path=None, deadline_s=20, before=lambda: None):
+        """Each of wanted is (id, word…): soon there is such a finding, with these words in it.
+        before: what is done before each look."""
         end = time.monotonic() + deadline_s
         while True:
-            last = time.monotonic() > end  # a look that began in time counts, however long it takes
+            late = time.monotonic() > end  # before the run: one that begins in time may be slow
+            before()
             found = self.run(*arguments, path=path)
             missing = list(self.missing(found, wanted))
             if not missing:
                 break
             shown = "\n".join(json.dumps(f) for f in found)
-            assert not last, f"no {missing} in\n{shown}"
+            assert not late, f"no {missing} in\n{shown}"
         for f in found:
             assert f["what"] and f["evidence"], f
             assert f["cure"] or f["verdict"] in ("note", "pass"), f
@@ -83,12 +85,22 @@ class Doctor:
         """What a test did is undone: the doctor, too, says so, soon."""
         end = time.monotonic() + deadline_s
         while True:
-            last = time.monotonic() > end
+            late = time.monotonic() > end  # as above
             found = self.run()
             if not found:
                 return
-            assert not last, "\n".join(json.dumps(f) for f in found)
+            assert not late, "\n".join(json.dumps(f) for f in found)
             time.sleep(0.3)
+
+
+def wait_until(condition, what, deadline_s=30):
+    end = time.monotonic() + deadline_s
+    while True:
+        late = time.monotonic() > end
+        if condition():
+            return
+        assert not late, what
+        time.sleep(0.1)
 
 
 def put_tool(folder, name, text):
@@ -98,21 +110,29 @@ def put_tool(folder, name, text):
 
 
 def monitor_config(repo, folder):
-    """The monitor's own configuration, looking once a second."""
+    """The monitor's own configuration, looking once a second and not waiting long: who is silent
+    fails three times before it counts as unhealthy."""
     text = (repo / "stack/health-monitor.conf").read_text(encoding="utf-8")
+    for usual in ("interval = 30s", "interval = 10s", "timeout = 5s"):
+        assert usual in text
+        text = text.replace(usual, usual.split("=")[0] + "= 1s")
     path = folder / "monitor.conf"
-    for slow in ("interval = 30s", "interval = 10s", "timeout = 5s"):
-        text = text.replace(slow, slow.split()[0] + " = 1s")
     path.write_text(text, encoding="utf-8")
     path.chmod(0o644)
     return path
+
+
+def monitor_log(stack):
+    """What the monitor has said since it started: docker keeps what its former runs said, too."""
+    since = stack.inspect(MONITOR)["State"]["StartedAt"]
+    return stack.engine.docker_output("logs", "--since", since, "--tail", "60", MONITOR)
 
 
 def monitor_is_content(stack):
     end = time.monotonic() + 40
     while time.monotonic() < end:
         last = {}
-        for line in stack.logs(MONITOR, 60).splitlines():
+        for line in monitor_log(stack).splitlines():
             if line.startswith('{"timestamp"') and '"component"' in line:
                 check = json.loads(line)
                 last[check["component"]] = check["status"]
@@ -188,13 +208,13 @@ def other_containers(doctor, text):
     over = compose_file(doctor, "over.yml", text)
     stack.daemon.ctl("down")
     stack.engine.compose(*usual[:2], "--file", over, *usual[2:], "up", "--no-start")
-    stack.daemon.call("Rescan")
+    stack.daemon.call("Rescan", timeout_s=20)
     try:
         yield
     finally:
         stack.daemon.ctl("down", check=False)
         stack.create()
-        stack.daemon.call("Rescan")
+        stack.daemon.call("Rescan", timeout_s=20)
         for service in ("gateway", "trading-bot", "health-monitor"):
             stack.daemon.ctl("reset", service)
         stack.daemon.ctl("up")
@@ -205,8 +225,13 @@ def other_containers(doctor, text):
 
 
 def test_a_healthy_stack_yields_no_finding(doctor):
-    done = doctor.stack.daemon.ctl("doctor", env={"PATH": f"{doctor.tools}:{os.environ['PATH']}"})
-    assert "checks, 0 findings" in done.stdout
+    env = {"PATH": f"{doctor.tools}:{os.environ['PATH']}"}
+
+    def content():
+        done = doctor.stack.daemon.ctl("doctor", check=False, env=env)
+        return done.returncode == 0 and "checks, 0 findings" in done.stdout
+
+    wait_until(content, "0 findings")
 
 
 # --- what shows while everything runs
@@ -245,8 +270,13 @@ def test_every_unhealthy_log_sign_is_named(doctor):
     assert next(f for f in found if f["id"] == "locked-out")["since"]
     # A login that has completed ends what was about logging in.
     doctor.stack.gateway_send("log IBC: Login has completed")
-    left = {f["id"] for f in doctor.run()}
-    assert "login-failed" not in left and "2fa-wait" not in left and "java-heap" in left
+
+    def left():
+        return {f["id"] for f in doctor.run()}
+
+    # Docker writes the line to its log a moment after we have sent it.
+    wait_until(lambda: not {"login-failed", "2fa-wait"} & left(), "an end of the login's troubles")
+    assert "java-heap" in left()
     doctor.stack.daemon.ctl("restart", "gateway")  # a new run: its own log
 
 
@@ -328,19 +358,21 @@ def test_a_live_account_is_named(doctor):
 
 def test_a_crash_loop_is_named(doctor):
     daemon = doctor.stack.daemon
+
+    def failed():
+        return stack_module.service(daemon.status(), "health-monitor")["state"] == "failed"
+
+    def runs_anew(started):
+        state = doctor.stack.inspect(MONITOR)["State"]
+        return state["Running"] and state["StartedAt"] != started
+
     for _ in range(3):
-        pid = doctor.stack.inspect(MONITOR)["State"]["Pid"]
-        started = doctor.stack.inspect(MONITOR)["State"]["StartedAt"]
-        assert pid > 0  # 0 would be ourselves
-        os.kill(pid, signal.SIGKILL)
-        end = time.monotonic() + 15
-        while time.monotonic() < end:
-            state = doctor.stack.inspect(MONITOR)["State"]
-            if state["Running"] and state["StartedAt"] != started:
-                break
-            if stack_module.service(daemon.status(), "health-monitor")["state"] == "failed":
-                break
-            time.sleep(0.1)
+        state = doctor.stack.inspect(MONITOR)["State"]
+        assert state["Pid"] > 0  # 0 would be our own process group
+        os.kill(state["Pid"], signal.SIGKILL)
+        wait_until(lambda: runs_anew(state["StartedAt"]) or failed(), "a new run, or the last one")
+        if failed():
+            break
     daemon.wait_state("health-monitor", "failed")
     doctor.expect(("crash-loop", "health-monitor", "tradestackctl reset health-monitor"))
     daemon.ctl("reset", "health-monitor")
@@ -587,11 +619,20 @@ def test_settings(doctor):
 def test_a_full_disk_and_a_state_file_that_cannot_be_written(doctor):
     state = doctor.stack.home / "state"
     filler = os.open(state / "filler", os.O_CREAT | os.O_WRONLY, 0o600)
+
+    def write():
+        """What doctor itself writes may find room in the space that the state file's log has had
+        before. Changes make the file grow, which is soon over."""
+        for _ in range(10):
+            doctor.stack.daemon.call("Hold", timeout_s=20, service="health-monitor")
+            doctor.stack.daemon.call("Unhold", timeout_s=20, service="health-monitor")
+
     try:
         with contextlib.suppress(OSError):
             while os.write(filler, b"x" * 4096):
                 pass
-        doctor.expect(("disk-full", "0 %"), ("state-unwritable", "tradestack.db", "df -h"))
+        doctor.expect(("disk-full", "0 %"), ("state-unwritable", "tradestack.db", "df -h"),
+                      deadline_s=60, before=write)  # fmt: skip
     finally:
         os.close(filler)
         (state / "filler").unlink()

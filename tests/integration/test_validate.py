@@ -3,14 +3,14 @@ does not hold is named; the tests that act bring the stack back whatever happens
 
 import contextlib
 import json
+import socket
 import threading
-import time
 
 import pytest
 
 from harness import stack as stack_module
 from harness.varlink import Varlink, VarlinkError
-from test_doctor import monitor_config, monitor_is_content
+from test_doctor import monitor_config, monitor_is_content, wait_until
 
 GATEWAY, BOT, MONITOR = stack_module.Stack.CONTAINERS
 HELPER = "io.tradestack.helper"
@@ -56,13 +56,6 @@ def address_of(stack, container):
     return networks["docker_trading-network"]["IPAddress"]
 
 
-def wait_until(condition, what, deadline_s=30):
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
 def test_every_point_with_its_evidence_and_a_report(ready, tmp_path):
     volumes = ready.engine.docker("volume", "ls", "--quiet")
     report = tmp_path / "report.md"
@@ -105,6 +98,7 @@ def test_what_does_not_hold_is_named(ready, receiver):
     ready.daemon.wait_for(
         lambda s: stack_module.service(s, "trading-bot")["state"] in ("starting", "not-ready"),
         20, "a bot that is up and not ready")  # fmt: skip
+    # It is "starting" as soon as the engine is asked to start it.
     wait_until(lambda: runs(ready, BOT), "a bot that runs")
     done, points = validate(ready, "--send-alert", "--restart-test", check=False)
     assert done.returncode == 3
@@ -148,12 +142,33 @@ class Running(threading.Thread):
                 pass
 
     def leave(self):
-        self.control.leave()
+        with contextlib.suppress(OSError):  # gone already, with the daemon
+            # close() alone would leave the connection open while the thread waits on it.
+            self.control._socket.shutdown(socket.SHUT_RDWR)
         self.join()
+        self.control.__exit__()
 
 
 def runs(stack, container):
     return stack.inspect(container)["State"]["Running"]
+
+
+def with_helper(stack):
+    """A validation whose helper runs. That lives for a second only: who missed it begins again."""
+    running = Running(stack)
+
+    def there():
+        nonlocal running
+        ended = not running.is_alive()
+        if helpers(stack):
+            return True
+        if ended:
+            running.leave()
+            running = Running(stack)
+        return False
+
+    wait_until(there, "a helper that runs", 60)
+    return running
 
 
 def wait_idle(stack):
@@ -171,16 +186,9 @@ def wait_idle(stack):
 
 def test_a_killed_daemon_leaves_no_helper_and_no_stack_that_is_down(ready):
     # In the middle of the look from inside: the helper exists.
-    running = [Running(ready)]
-
-    def helper_runs():
-        if not running[-1].is_alive():  # it lives a second; missed once, another is made
-            running.append(Running(ready))
-        return helpers(ready)
-
-    wait_until(helper_runs, "a helper that runs")
+    running = with_helper(ready)
     ready.daemon.kill()
-    running[-1].leave()
+    running.leave()
     ready.daemon.start()
     wait_until(lambda: not helpers(ready), "the helper's end")
     # With everything stopped.

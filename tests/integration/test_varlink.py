@@ -100,7 +100,7 @@ def test_all_that_it_says_fits_its_description(daemon, interface):
     interface.check_reply("GetStatus", status)
     assert status["state"] == "ready" and any(s["probes"] for s in status["services"])
     assert len(stream("Events", limit=100)) > 3
-    assert stream("Events", limit=1, since="1ms") == [{}]
+    assert stream("Events", limit=1, since="2100-01-01T00:00:00Z") == [{}]
     assert len(stream("Logs", service="trading-bot", tail=5)) == 6
     assert any("step" in s for s in stream("Restart", service="health-monitor", wait=True))
     assert any(e["entry"]["event"] == "start" for e in stream("Audit", limit=50))
@@ -119,7 +119,7 @@ def test_all_that_it_says_fits_its_description(daemon, interface):
         ("Hold", {"service": "health-monitor"}), ("Stop", {"service": "health-monitor"}),
         ("Unhold", {"service": "health-monitor"}), ("Reset", {"service": "gateway"}), ("Release", {}),
     ):  # fmt: skip
-        interface.check_reply(method, daemon.call(method, **parameters))
+        interface.check_reply(method, daemon.call(method, timeout_s=20, **parameters))
 
 
 def test_its_errors_fit_their_description(daemon, interface):
@@ -181,9 +181,9 @@ def test_a_client_that_leaves_between_two_waiting_calls_is_forgotten(daemon):
         client.sendall(b"".join(json.dumps(c).encode() + b"\0" for c in (call, wait, follow)))
         ends = 0
         while ends < 1:  # the end of the first
-            part = client.recv(65536)
-            assert part, "the daemon has closed the connection"
-            ends += sum(b"continues" not in m for m in part.split(b"\0")[:-1])
+            chunk = client.recv(65536)
+            assert chunk, "the daemon closed the connection"
+            ends += sum(b"continues" not in m for m in chunk.split(b"\0")[:-1])
     daemon.call("Start", timeout_s=10)
     daemon.wait_ready()  # a sanitizer would have ended the daemon
 
@@ -214,7 +214,8 @@ def test_running_out_of_descriptors_passes(daemon):
             raise AssertionError("20 connections, and descriptors were left")
         limit(1024)
         assert answered(client, 20)
-    daemon.wait_for(lambda s: s["engine"]["up"], 20, "the engine")
+    # Its own connections may have failed meanwhile; it makes them again.
+    daemon.wait_for(lambda s: s["engine"]["up"], 30, "an engine that is up again")
 
 
 def test_strangers_cannot_keep_the_operator_out(daemon):

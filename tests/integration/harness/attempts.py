@@ -144,7 +144,6 @@ class World:
             except AssertionError as error:
                 if name != BOT or time.monotonic() > end or " 409 " not in str(error):
                     raise
-                time.sleep(0.1)
 
     def talk(self, *texts, **kwargs):
         """Makes the bot say this, and starts it as an operator would."""

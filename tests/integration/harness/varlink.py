@@ -34,11 +34,6 @@ class Varlink:
     def __exit__(self, *_):
         self._socket.close()
 
-    def leave(self):
-        """Ends a call that another thread waits in: a mere close() would not wake it."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
     def _receive(self, deadline):
         while b"\0" not in self._pending:
             left = deadline - time.monotonic()
