@@ -557,6 +557,24 @@ def test_a_log_line_of_the_gateway(ground):
     ground.daemon.wait_state("gateway", "ready")
 
 
+def test_what_a_gateway_said_ends_with_its_run(ground):
+    """Also when the bot did not run, so that there was nothing to stop and nothing to reset."""
+
+    def act():
+        ground.daemon.ctl("stop", SERVICE)
+        ground.stack.gateway_send("log Starting IBC in live mode, with params")
+        ground.until(
+            lambda: "live mode" in json.dumps(ground.safety()["rules"]), 20, "the line is seen"
+        )
+        ground.daemon.ctl("start", SERVICE, "--no-wait", check=False)
+        ground.blocked("log-trip")
+
+    attempt("the gateway's log says that it is live while the bot is down", act)
+    ground.daemon.ctl("restart", "gateway")
+    ground.daemon.ctl("start", SERVICE)
+    ground.until(lambda: ground.running(BOT), 20, "it runs")
+
+
 def test_harmless_lines_stop_nothing(ground):
     ground.talk(
         "INFO - Environment: DRY\\x5fRUN=true\\n",

@@ -250,7 +250,7 @@ class World:
     def _is_well(self):
         """One step towards it."""
         status = self.daemon.status()
-        if status["state"] == "ready":
+        if status["state"] == "ready" and service(status, SERVICE)["state"] == "ready":
             return True
         if self._trips(SERVICE):
             self.reset_safety()
