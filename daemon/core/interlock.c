@@ -368,6 +368,15 @@ static void cure_by_approval(const struct ts_guard_facts *f, enum ts_approval_ki
 
 #define RECREATE "tradestackctl up --file docker-compose.yml"
 
+/* A gateway's line counts as long as that run of the gateway lasts. */
+static void cure_log(const struct ts_guard_facts *facts, char *out, size_t size)
+{
+    bool own = facts->log_from[0] == '\0' || strcmp(facts->log_from, facts->service) == 0;
+    const char *from = own ? facts->service : facts->log_from;
+    (void)snprintf(out, size, "find out why: tradestackctl logs %s --tail 100%s%s", from,
+                   own ? "" : "; then: tradestackctl restart ", own ? "" : from);
+}
+
 void ts_interlock_cure(enum ts_rule rule, const struct ts_guard_facts *facts, char *out,
                        size_t size)
 {
@@ -400,9 +409,7 @@ void ts_interlock_cure(enum ts_rule rule, const struct ts_guard_facts *facts, ch
             (void)snprintf(out, size, "mend it (tradestackctl gameplan check FILE) or take it out");
         }
         break;
-    case TS_RULE_LOG:
-        (void)snprintf(out, size, "find out why: tradestackctl logs %s --tail 100", facts->service);
-        break;
+    case TS_RULE_LOG: cure_log(facts, out, size); break;
     case TS_RULE_COUNT: break;
     }
 }

@@ -93,6 +93,7 @@ struct ts_guard_facts {
     bool gateways_cut; /* there are more: some cannot be judged */
     struct ts_plan_facts plan;
     char log_line[TS_DETAIL_MAX]; /* the tripwire's line in this run; "" if none */
+    char log_from[TS_NAME_MAX];   /* whose log: its own, or a gateway's */
     bool log_lost;                /* it runs, and its log could not be followed for too long */
     enum ts_trail_state trail;
     char trail_detail[TS_DETAIL_MAX];

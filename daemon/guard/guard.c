@@ -335,6 +335,7 @@ static void unit_facts(struct ts_unit *u, struct ts_guard_facts *ret)
                         : g->plan;
     }
     ts_copy_cut(ret->log_line, sizeof(ret->log_line), g->log_line);
+    ts_copy_cut(ret->log_from, sizeof(ret->log_from), g->log_line[0] != '\0' ? g->log_from : "");
     bool settled = u->log != NULL && lasted(d, g->log_opened, LOG_SETTLED_MS);
     if (settled || !is_running(u)) { /* it stays open, though nothing is said; or it has ended */
         u->guard.log_lost = TS_NEVER;

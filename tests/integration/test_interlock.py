@@ -568,9 +568,12 @@ def test_what_a_gateway_said_ends_with_its_run(ground):
         )
         ground.daemon.ctl("start", SERVICE, "--no-wait", check=False)
         ground.blocked("log-trip")
+        assert "logs gateway --tail 100; then: tradestackctl restart gateway" in ground.daemon.tail(10)
 
-    attempt("the gateway's log says that it is live while the bot is down", act)
-    ground.daemon.ctl("restart", "gateway")
+    try:
+        attempt("the gateway's log says that it is live while the bot is down", act)
+    finally:
+        ground.daemon.ctl("restart", "gateway")
     ground.daemon.ctl("start", SERVICE)
     ground.until(lambda: ground.running(BOT), 20, "it runs")
 

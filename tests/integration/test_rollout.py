@@ -131,7 +131,7 @@ def test_a_restart_by_hand_is_no_reason_to_go_back(stack, what):
     wait_step(stack, "all stays ready")
     RESTARTS[what](stack)
     stack.daemon.wait_for(lambda s: s["move"] is None, 120, "end of the rollout")
-    assert "goes back" not in stack.daemon.ctl("events", "--tail", "50").stdout
+    assert "goes back" not in stack.daemon.ctl("events", "--tail", "500").stdout
     stack.daemon.wait_ready()
     assert containers(stack)["trading-bot"] != before["trading-bot"]
     settled(stack)

@@ -266,6 +266,19 @@ static void test_every_refusal_names_a_command(void **state)
     }
 }
 
+static void test_a_line_is_looked_for_where_it_stands(void **state)
+{
+    (void)state;
+    struct ts_guard_facts f = good();
+    char cure[400];
+    ts_interlock_cure(TS_RULE_LOG, &f, cure, sizeof(cure));
+    assert_string_equal(cure, "find out why: tradestackctl logs bot --tail 100");
+    (void)snprintf(f.log_from, sizeof(f.log_from), "gateway");
+    ts_interlock_cure(TS_RULE_LOG, &f, cure, sizeof(cure));
+    assert_string_equal(cure, "find out why: tradestackctl logs gateway --tail 100; then: "
+                              "tradestackctl restart gateway");
+}
+
 /* --- the clock */
 
 static void test_the_trusted_clock_never_goes_back_unnoticed(void **state)
@@ -440,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_an_approval_covers_its_content_and_nothing_else),
         cmocka_unit_test(test_what_can_be_granted),
         cmocka_unit_test(test_every_refusal_names_a_command),
+        cmocka_unit_test(test_a_line_is_looked_for_where_it_stands),
         cmocka_unit_test(test_the_trusted_clock_never_goes_back_unnoticed),
         cmocka_unit_test(test_a_clock_set_back_while_the_daemon_was_away_is_seen),
         cmocka_unit_test(test_nothing_starts_that_the_rules_forbid),

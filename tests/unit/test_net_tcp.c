@@ -271,10 +271,12 @@ static void test_a_connection_that_rests_is_no_reset_when_it_goes(void **state)
     ts_tcp_rest(s.tcp, ts_mono_add(ts_loop_now(fixture_loop), 20));
     run_until_stopped();
     assert_int_equal(s.len, 4); /* … before the time */
+    ts_mono together = ts_mono_next(ts_loop_now(fixture_loop), 4);
     ts_tcp_read_together(s.tcp);
     assert_int_equal(send(peer, "soon", 4, 0), 4);
     run_until_stopped();
     assert_int_equal(s.len, 8);
+    assert_true(ts_loop_now(fixture_loop).ms >= together.ms);
     assert_int_equal(send(peer, "more", 4, 0), 4);
     ts_tcp_free(s.tcp);
     char byte;
